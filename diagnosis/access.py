@@ -1,0 +1,105 @@
+"""The one door: views, API and tasks reach a case, photo, heat map or report only through here.
+
+What one may not see does not exist (404); every read of a case or file is written to the access log.
+Pattern: sissbruecker/linkding `bookmarks/views/access.py`.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+
+from accounts.models import Partner, User
+from accounts.services import access_record
+from diagnosis.models import Analysis, Case, CaseImage, PhotoFinding, VisibleQuerySet
+from reports.models import Report
+
+CASE_PARTS = ("images", "analyses__predictions", "analyses__findings__image", "reviews", "events", "reports")
+
+
+def case_list(user: User) -> QuerySet[Case]:
+    """The cases a person may open, newest first."""
+    return Case.objects.visible_to(user)
+
+
+def partner_case_list(partner: Partner) -> QuerySet[Case]:
+    """The cases that a partner sent, newest first."""
+    return Case.objects.of_partner(partner)
+
+
+def case_get(user: User, case_id: uuid.UUID) -> Case:
+    """A case with all its parts, for a person who may see it. Raises Http404 otherwise."""
+    case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*CASE_PARTS), case_id)
+    access_record(actor=user, subject=case.patient, action="open", obj=case)
+    return case
+
+
+def case_status(user: User, case_id: uuid.UUID) -> Case:
+    """A case for its progress line; polled, hence not logged each time. Raises Http404."""
+    return _one(Case.objects.visible_to(user).prefetch_related("analyses"), case_id)
+
+
+def partner_case_get(partner: Partner, case_id: uuid.UUID) -> Case:
+    """A partner's own case. Raises Http404 otherwise."""
+    case = _one(Case.objects.of_partner(partner).prefetch_related(*CASE_PARTS), case_id)
+    access_record(actor=None, partner=partner, subject=None, action="open", obj=case)
+    return case
+
+
+def partner_analysis_get(partner: Partner, analysis_id: uuid.UUID) -> Analysis:
+    """A partner's own analysis. Raises Http404 otherwise."""
+    analyses = Analysis.objects.of_partner(partner).select_related("case").prefetch_related("predictions", "findings")
+    return _one(analyses, analysis_id)
+
+
+def image_get(user: User, image_id: uuid.UUID) -> CaseImage:
+    image = _one(CaseImage.objects.visible_to(user).select_related("case__patient"), image_id)
+    access_record(actor=user, subject=image.case.patient, action="photo", obj=image)
+    return image
+
+
+def heatmap_get(user: User, finding_id: int) -> PhotoFinding:
+    findings = PhotoFinding.objects.visible_to(user).exclude(heatmap="").select_related("image__case__patient")
+    finding = _one(findings, finding_id)
+    access_record(actor=user, subject=finding.image.case.patient, action="heatmap", obj=finding)
+    return finding
+
+
+def report_get(user: User, report_id: uuid.UUID) -> Report:
+    report = _one(Report.objects.visible_to(user).select_related("case__patient"), report_id)
+    access_record(actor=user, subject=report.case.patient, action="report", obj=report)
+    return report
+
+
+def photo_bytes(case: Case) -> list[bytes]:
+    """The stored photos of a case in order, for the worker."""
+    return [_read(image) for image in case.images.all()]
+
+
+def file_response(field, *, content_type: str, filename: str = "") -> HttpResponseBase:
+    """A short-lived signed link where the storage can sign one, else the file itself; never cached."""
+    link = field.storage.signed_url(field.name)
+    if link:
+        return HttpResponseRedirect(link)
+    try:
+        response: HttpResponseBase = FileResponse(field.open("rb"), content_type=content_type, filename=filename)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    response.headers["Cache-Control"] = "no-store, private"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _one(queryset: VisibleQuerySet, pk: uuid.UUID | int):
+    found = queryset.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _read(image: CaseImage) -> bytes:
+    with image.file.open("rb") as file:
+        return file.read()

@@ -1,0 +1,56 @@
+"""Photos and answers in, assessment out: the part of the way that needs no account, database or broker.
+
+The worker and `manage.py diagnose` both come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from diagnosis import triage
+from ml.releases.loader import release_info
+
+if TYPE_CHECKING:
+    from ml.serving import CaseResult
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the model and the rules say of a case. `result` is `ml.serving.CaseResult`."""
+
+    result: CaseResult
+    triage: triage.Triage
+
+
+def predict(photos: Sequence[bytes]) -> CaseResult:
+    """Run the active release over the photos of one case. Raises `ml.serving.EngineError` when it cannot start."""
+    from ml.serving import combine, get_engine  # a worker's import: onnxruntime stays out of the web
+
+    engine = get_engine(settings.MODEL_RELEASE, settings.INFERENCE_DEVICE)
+    return combine(engine.predict(photos))
+
+
+def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None:
+    """The numbers that the rules look at, with the thresholds of the release that made them."""
+    if result is None:
+        return None
+    info = release_info(result.release)
+    return triage.PredictionFacts(
+        outcome=result.outcome,
+        probabilities=dict(result.probabilities),
+        prediction_set=tuple(result.prediction_set),
+        reasons=tuple(result.reasons),
+        thresholds=dict(info["thresholds"]),
+        trained_classes=tuple(info["trained_classes"]),
+        fitzpatrick_evidence=info["metrics"].get("test", {}).get("fitzpatrick", {}),
+    )
+
+
+def assess(photos: Sequence[bytes], answers: Mapping[str, Any]) -> Assessment:
+    """Model, then rules. `answers` come from `questions.clean_answers`."""
+    result = predict(photos)
+    return Assessment(result=result, triage=triage.assess(answers=answers, prediction=facts_for_triage(result)))

@@ -1,0 +1,44 @@
+"""Celery tasks: thin, ids in, safe to run twice (rule 4 of the design)."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+
+from diagnosis import access, services
+from diagnosis.assessment import assess
+from diagnosis.models import Analysis
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(
+    queue=settings.INFERENCE_QUEUE,
+    soft_time_limit=settings.ANALYSIS_SOFT_LIMIT_SECONDS,
+    time_limit=settings.ANALYSIS_HARD_LIMIT_SECONDS,
+)
+def run_analysis_task(analysis_id: str) -> None:
+    """Claim, predict, store. Any failure marks the row and is raised again, never swallowed."""
+    analysis = Analysis.objects.claim(analysis_id)
+    if analysis is None:
+        log.info("analysis_already_taken", analysis=analysis_id)
+        return
+    try:
+        assessment = assess(access.photo_bytes(analysis.case), analysis.case.answers)
+        services.analysis_complete(analysis=analysis, assessment=assessment)
+    except SoftTimeLimitExceeded:
+        services.analysis_fail(analysis=analysis, failure="timeout")
+        raise
+    except Exception:
+        services.analysis_fail(analysis=analysis, failure="error")
+        raise
+
+
+@shared_task(queue="default", soft_time_limit=60, time_limit=90)
+def sweep_analyses_task() -> None:
+    """Beat calls this; see `services.analyses_sweep`."""
+    counts = services.analyses_sweep()
+    if any(counts.values()):
+        log.warning("analyses_swept", **counts)

@@ -1,0 +1,18 @@
+"""Routes of the partner API."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from diagnosis.api import AnalysisViewSet
+
+router = SimpleRouter(trailing_slash=False)
+router.register("analyses", AnalysisViewSet, basename="analysis")
+
+open_to_all = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
+
+urlpatterns = [
+    path("v1/", include(router.urls)),
+    path("schema/", SpectacularAPIView.as_view(**open_to_all), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **open_to_all), name="docs"),
+]

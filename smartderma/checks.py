@@ -1,0 +1,81 @@
+"""System checks: an unsafe installation stops with a sentence instead of starting wrong."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+from ml.releases.loader import ReleaseError, release_info
+
+
+@register()
+def secret_key_is_set(app_configs, **kwargs) -> list[Error]:
+    if settings.DEBUG:
+        return []
+    if settings.SECRET_KEY == settings.DEVELOPMENT_KEY or len(settings.SECRET_KEY) < 32:
+        return [Error("SECRET_KEY must be set to at least 32 secret characters in production.", id="smartderma.E001")]
+    return []
+
+
+@register()
+def hosts_are_named(app_configs, **kwargs) -> list[Error]:
+    if settings.DEBUG or (settings.ALLOWED_HOSTS and "*" not in settings.ALLOWED_HOSTS):
+        return []
+    return [Error("ALLOWED_HOSTS must name the hosts of this installation.", id="smartderma.E002")]
+
+
+@register()
+def storage_is_private(app_configs, **kwargs) -> list[Error]:
+    if settings.STORAGES["default"]["BACKEND"] in {
+        "smartderma.storage.PrivateS3Storage",
+        "smartderma.storage.PrivateFileStorage",
+    }:
+        return []
+    return [
+        Error("Patient photos must stay in private storage: do not change STORAGES['default'].", id="smartderma.E003")
+    ]
+
+
+@register()
+def demo_accounts_stay_in_development(app_configs, **kwargs) -> list[Error]:
+    if settings.DEMO_ACCOUNTS and not settings.DEBUG:
+        return [
+            Error("DEMO_ACCOUNTS must be off in production: everybody knows their passwords.", id="smartderma.E004")
+        ]
+    return []
+
+
+@register()
+def release_may_be_used(app_configs, **kwargs) -> list[Error]:
+    """A release trained on non-commercial data must be accepted on purpose."""
+    try:
+        info = release_info(settings.MODEL_RELEASE)
+    except ReleaseError as error:
+        return [Error(f"The model release cannot be used: {error}", id="smartderma.E005")]
+    if info["licence"]["non_commercial"] and not settings.ACCEPT_NON_COMMERCIAL_RELEASE:
+        text = (
+            f"Release {info['name']} was trained on data with non-commercial licences. Set "
+            "ACCEPT_NON_COMMERCIAL_RELEASE=1 if your use is research or otherwise non-commercial, or choose another release."
+        )
+        return [Error(text, id="smartderma.E006")]
+    return []
+
+
+@register()
+def limits_fit_together(app_configs, **kwargs) -> list[Error]:
+    """A lease shorter than the hard limit would give a running photo to a second worker."""
+    if settings.ANALYSIS_SOFT_LIMIT_SECONDS < settings.ANALYSIS_HARD_LIMIT_SECONDS < settings.ANALYSIS_LEASE_SECONDS:
+        return []
+    text = "Set ANALYSIS_SOFT_LIMIT_SECONDS < ANALYSIS_HARD_LIMIT_SECONDS < ANALYSIS_LEASE_SECONDS."
+    return [Error(text, id="smartderma.E007")]
+
+
+@register()
+def production_has_a_broker(app_configs, **kwargs) -> list[Error]:
+    if settings.DEBUG or "redis" in settings.CACHES["default"]["BACKEND"]:
+        return []
+    return [
+        Error(
+            "REDIS_URL must be set in production: limits and queues are shared by all processes.", id="smartderma.E008"
+        )
+    ]

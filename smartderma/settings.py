@@ -1,0 +1,299 @@
+"""One settings file, driven by the environment; the defaults are for development and need no server.
+
+Every variable is described in docs/SETTINGS.md. Production = DEBUG off: smartderma/checks.py then refuses unsafe values.
+"""
+
+from pathlib import Path
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from smartderma.logs import LOGGING, configure_structlog  # noqa: F401  (LOGGING is a Django setting)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.FileAwareEnv()
+env.read_env(BASE_DIR / ".env")
+
+# --- what kind of installation -------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=True)
+DEVELOPMENT_KEY = "development-only-key-never-use-in-production"
+SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_KEY if DEBUG else "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000")
+DEMO_ACCOUNTS = env.bool("DEMO_ACCOUNTS", default=False)
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+INSTALLED_APPS = [
+    "accounts",
+    "diagnosis",
+    "reports",
+    "finder",
+    # Without autodiscovery: django-leaflet's admin module wants GDAL, which we do not use. See smartderma/apps.py.
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "auditlog",
+    "csp",
+    "django_filters",
+    "django_htmx",
+    "django_prometheus",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "heroicons",
+    "leaflet",
+    "rest_framework",
+    "smartderma.apps.SmartdermaConfig",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "auditlog.middleware.AuditlogMiddleware",
+    "smartderma.middleware.PrivateCacheMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "smartderma.urls"
+WSGI_APPLICATION = "smartderma.wsgi.application"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["heroicons.templatetags.heroicons"],
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "smartderma.context.site",
+            ],
+        },
+    }
+]
+
+# --- database, cache, queue ----------------------------------------------------------------------------------------
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # WAL lets the workers write while the web reads; IMMEDIATE takes the write lock before reading, so no upgrade fails.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6399/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+if not env.str("REDIS_URL", default=""):
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "sweep-analyses": {
+        "task": "diagnosis.tasks.sweep_analyses_task",
+        "schedule": env.float("SWEEP_SECONDS", default=15.0),
+    },
+}
+# GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
+INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
+INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
+ANALYSIS_SOFT_LIMIT_SECONDS = env.int("ANALYSIS_SOFT_LIMIT_SECONDS", default=60)
+ANALYSIS_HARD_LIMIT_SECONDS = env.int("ANALYSIS_HARD_LIMIT_SECONDS", default=75)
+ANALYSIS_LEASE_SECONDS = env.int("ANALYSIS_LEASE_SECONDS", default=90)
+ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
+
+# --- the model -----------------------------------------------------------------------------------------------------
+MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r1")
+ACCEPT_NON_COMMERCIAL_RELEASE = env.bool("ACCEPT_NON_COMMERCIAL_RELEASE", default=DEBUG)
+REVIEW_DEADLINE_HOURS = {
+    "emergency": env.int("REVIEW_HOURS_EMERGENCY", default=24),
+    "urgent": env.int("REVIEW_HOURS_URGENT", default=24),
+    "soon": env.int("REVIEW_HOURS_SOON", default=72),
+    "routine": env.int("REVIEW_HOURS_ROUTINE", default=168),
+    "self_care": env.int("REVIEW_HOURS_SELF_CARE", default=168),
+    "flagged": env.int("REVIEW_HOURS_FLAGGED", default=72),
+}
+
+# --- files ---------------------------------------------------------------------------------------------------------
+S3_BUCKET = env.str("S3_BUCKET", default="")
+SIGNED_URL_SECONDS = env.int("SIGNED_URL_SECONDS", default=60)
+PRIVATE_ROOT = VAR_DIR / "private"
+if S3_BUCKET:
+    private_storage: dict = {
+        "BACKEND": "smartderma.storage.PrivateS3Storage",
+        "OPTIONS": {
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY_ID", default="") or None,
+            "secret_key": env.str("S3_SECRET_ACCESS_KEY", default="") or None,
+            "object_parameters": {"ServerSideEncryption": env.str("S3_ENCRYPTION", default="AES256")},
+        },
+    }
+else:
+    private_storage = {"BACKEND": "smartderma.storage.PrivateFileStorage", "OPTIONS": {"location": PRIVATE_ROOT}}
+STORAGES = {
+    "default": private_storage,
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEBUG
+MAX_PHOTO_BYTES = 20 * 1024 * 1024
+MAX_PHOTOS = 5
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+
+# --- who may log in ------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", default="optional" if DEBUG else "mandatory")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Smart Derma] "
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_RATE_LIMITS = {"login_failed": env.str("LOGIN_FAILED_LIMIT", default="10/m/ip,5/300s/key")}
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_LOGOUT_REDIRECT_URL = "home"
+CONSENT_VERSION = "2026-11"
+
+# --- the browser's side of safety ----------------------------------------------------------------------------------
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 3600)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = not DEBUG
+SECURE_HSTS_SECONDS = 0 if DEBUG else 31536000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+X_FRAME_OPTIONS = "DENY"
+# Photos and PDFs may come from the bucket by a signed link; nothing else comes from outside.
+FILE_ORIGINS = [env.str("S3_PUBLIC_ORIGIN", default="")] if env.str("S3_PUBLIC_ORIGIN", default="") else []
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:", "blob:", *FILE_ORIGINS],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+PERMISSIONS_POLICY: dict = {
+    "camera": "self",
+    "geolocation": "self",
+    "microphone": [],
+    "payment": [],
+    "usb": [],
+}
+
+# --- API -----------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.PartnerKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "smartderma.api.problem_handler",
+    "DEFAULT_PAGINATION_CLASS": "smartderma.api.CursorPages",
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.authentication.KeyThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"key": env.str("API_RATE", default="300/min")},
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Smart Derma partner API",
+    "DESCRIPTION": "Send photos of a skin problem, get a differential, an urgency and a report.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- language, time, mail ------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Smart Derma <no-reply@localhost>")
+
+# --- finder --------------------------------------------------------------------------------------------------------
+GOOGLE_PLACES_API_KEY = env.str("GOOGLE_PLACES_API_KEY", default="")
+GOOGLE_PLACES_URL = env.str("GOOGLE_PLACES_URL", default="https://places.googleapis.com")
+OVERPASS_URL = env.str("OVERPASS_URL", default="")
+NOMINATIM_URL = env.str("NOMINATIM_URL", default="")
+FINDER_CONTACT = env.str("FINDER_CONTACT", default="")
+LEAFLET_CONFIG: dict = {"TILES": [], "RESET_VIEW": False, "NO_GLOBALS": False}
+
+# --- observability -------------------------------------------------------------------------------------------------
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
+AUDITLOG_DISABLE_REMOTE_ADDR = True
+PROMETHEUS_EXPORT_MIGRATIONS = False
+configure_structlog()
