@@ -25,6 +25,11 @@ class Assessment:
     result: CaseResult
     triage: triage.Triage
 
+    @property
+    def outcome(self) -> str:
+        """assessed, or inconclusive where the photo or the uncertainty forbids to name a condition."""
+        return "assessed" if self.triage.names_disease else "inconclusive"
+
 
 def predict(photos: Sequence[bytes]) -> CaseResult:
     """Run the active release over the photos of one case. Raises `ml.serving.EngineError` when it cannot start."""

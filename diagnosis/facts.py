@@ -6,12 +6,13 @@ Built from rows (`facts_of_case`) or from an assessment that was never stored (`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from accounts.models import DermatologistProfile
 from diagnosis.models import Analysis, Case, CaseImage, PhotoFinding, Review
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ class ReviewFacts:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """A case without its database. `status` is that of the last analysis; `outcome` is "" until it is done."""
+    """A case without its database. `status` is that of the last analysis; `outcome` is "" until it is done.
+
+    ``dermatologists``: does this installation have a verified one who could look?
+    """
 
     reference: str
     created_at: datetime
@@ -75,6 +79,7 @@ class CaseFacts:
     release: str = ""
     weights_sha256: str = ""
     pseudonym: str = ""
+    dermatologists: bool = False
     review: ReviewFacts | None = None
 
     @property
@@ -101,6 +106,7 @@ def facts_of_case(case: Case) -> CaseFacts:
         review_due_at=case.review_due_at,
         photos=_photos_of_case(case, analysis),
         pseudonym=case.patient.pseudonym if case.patient else case.external_patient,
+        dermatologists=DermatologistProfile.objects.verified().exists(),
         review=_review_facts(case.latest_review),
         **_analysis_facts(analysis),
     )
@@ -170,7 +176,7 @@ def facts_of_assessment(*, photos: Sequence[bytes], answers: Mapping[str, Any], 
             read=lambda: data,
             read_heatmap=lambda: b"" if heatmap is None else png_of_heatmap(heatmap),
             outcome=found.outcome,
-            quality=found.quality.as_dict() if found.quality else {},
+            quality=asdict(found.quality) if found.quality else {},
             focus=found.focus,
         )
 
@@ -178,11 +184,11 @@ def facts_of_assessment(*, photos: Sequence[bytes], answers: Mapping[str, Any], 
     return CaseFacts(
         reference="",
         created_at=timezone.now(),
-        country=answers["country"],
+        country=answers.get("country", ""),
         answers=answers,
         tier=verdict.tier,
         status=Analysis.Status.DONE,
-        outcome=verdict.outcome,
+        outcome=assessment.outcome,
         fired=[{"code": rule.code, "tier": rule.tier, "detail": rule.detail} for rule in verdict.fired],
         needs_review=verdict.needs_review,
         review_reasons=verdict.review_reasons,

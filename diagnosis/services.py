@@ -6,6 +6,7 @@ import io
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
     """The answers alone already give a tier; the photos can only raise it."""
     first = triage.assess(answers=answers, prediction=None)
     case = Case(
-        answers=dict(answers), language=language, country=answers["country"], body_site=answers["body_site"], **fields
+        answers=dict(answers), language=language, country=answers["country"], body_site=answers["site"], **fields
     )
     _apply_triage(case, first)
     case.full_clean(validate_constraints=False)
@@ -144,7 +145,7 @@ def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
         lease_until=None,
         release=result.release,
         weights_sha256=result.weights_sha256,
-        outcome=assessment.triage.outcome,
+        outcome=assessment.outcome,
         reasons=list(result.reasons),
         prediction_set=list(result.prediction_set),
         disagreement=result.disagreement,
@@ -170,7 +171,7 @@ def _findings_create(analysis: Analysis, photos: Sequence[PhotoResult], stored: 
             image=image,
             outcome=photo.outcome,
             reasons=list(photo.reasons),
-            quality=photo.quality.as_dict() if photo.quality else {},
+            quality=asdict(photo.quality) if photo.quality else {},
             focus=photo.focus,
         )
         if "ensemble" in photo.heatmaps:

@@ -5,6 +5,6 @@ import os
 # Before Celery() is built: without settings it has no delay_on_commit.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartderma.settings")
 
-from smartderma.celery import app as celery_app  # noqa: E402
+from smartderma.celery import app as celery_app
 
 __all__ = ["celery_app"]

@@ -55,7 +55,7 @@ def release_may_be_used(app_configs, **kwargs) -> list[Error]:
     if info["licence"]["non_commercial"] and not settings.ACCEPT_NON_COMMERCIAL_RELEASE:
         text = (
             f"Release {info['name']} was trained on data with non-commercial licences. Set "
-            "ACCEPT_NON_COMMERCIAL_RELEASE=1 if your use is research or otherwise non-commercial, or choose another release."
+            "ACCEPT_NON_COMMERCIAL_RELEASE=1 if your use is research or otherwise non-commercial, or choose another."
         )
         return [Error(text, id="smartderma.E006")]
     return []

@@ -1,6 +1,6 @@
 """One settings file, driven by the environment; the defaults are for development and need no server.
 
-Every variable is described in docs/SETTINGS.md. Production = DEBUG off: smartderma/checks.py then refuses unsafe values.
+Every variable is described in docs/SETTINGS.md. Production = DEBUG off: smartderma/checks.py refuses unsafe values.
 """
 
 from pathlib import Path
@@ -105,7 +105,7 @@ TEMPLATES = [
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # WAL lets the workers write while the web reads; IMMEDIATE takes the write lock before reading, so no upgrade fails.
+    # WAL lets workers write while the web reads; IMMEDIATE takes the write lock first, so no upgrade fails.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

@@ -1,6 +1,5 @@
 """All routes. tests/test_permission_matrix.py lists every name: a new one without a row there fails the tests."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 

@@ -1,0 +1,176 @@
+"""The partner API: photos in, analyses out. Asynchronous: 202 and a job resource (docs/API.md)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from diagnosis import access, images, services
+from diagnosis.models import Analysis
+from diagnosis.names import condition_label
+from diagnosis.questions import AnswersError, clean_answers
+from ml.taxonomy import BY_SLUG
+
+JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
+
+
+class AnalysisRequest(serializers.Serializer):
+    """Multipart: 1 to 5 `photos`, `answers` as a JSON text, optionally a pseudonymous `external_patient`."""
+
+    photos = serializers.ListField(child=serializers.FileField(allow_empty_file=True), min_length=1, max_length=5)
+    answers = serializers.CharField(max_length=20000)
+    external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{1,64}$", required=False, default="")
+
+    def validate_answers(self, text: str) -> dict[str, Any]:
+        try:
+            return clean_answers(json.loads(text))
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise serializers.ValidationError("The answers are not valid JSON.") from error
+        except AnswersError as error:
+            raise serializers.ValidationError(error.errors) from error
+
+
+class PredictionBody(serializers.Serializer):
+    condition = serializers.CharField()
+    label = serializers.SerializerMethodField()
+    icd10 = serializers.SerializerMethodField()
+    snomed = serializers.SerializerMethodField()
+    probability = serializers.FloatField()
+
+    def get_label(self, row) -> str:
+        return condition_label(row.condition)
+
+    def get_icd10(self, row) -> str:
+        return BY_SLUG[row.condition].icd10 if row.condition in BY_SLUG else ""
+
+    def get_snomed(self, row) -> str:
+        return BY_SLUG[row.condition].snomed if row.condition in BY_SLUG else ""
+
+
+class AnalysisBody(serializers.ModelSerializer):
+    """The job and, once it succeeded, its result. An abstention is a result: `outcome: "inconclusive"`."""
+
+    status = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(source="queued_at")
+    tier = serializers.CharField(source="case.tier")
+    needs_review = serializers.BooleanField(source="case.needs_review")
+    review_reasons = serializers.ListField(source="case.review_reasons", child=serializers.CharField())
+    predictions = PredictionBody(many=True)
+    photos = serializers.SerializerMethodField()
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Analysis
+        fields = (
+            "id",
+            "status",
+            "created_at",
+            "finished_at",
+            "failure",
+            "outcome",
+            "reasons",
+            "tier",
+            "needs_review",
+            "review_reasons",
+            "predictions",
+            "prediction_set",
+            "photos",
+            "release",
+            "weights_sha256",
+            "links",
+        )
+        read_only_fields = fields
+
+    def get_status(self, analysis) -> str:
+        return JOB_STATUS[analysis.status]
+
+    def get_photos(self, analysis) -> list[dict[str, Any]]:
+        return [{"outcome": f.outcome, "reasons": f.reasons, "quality": f.quality} for f in analysis.findings.all()]
+
+    def get_links(self, analysis) -> dict[str, str]:
+        return {"self": reverse("analysis-detail", args=[analysis.pk])}
+
+
+PROBLEMS = {
+    400: OpenApiResponse(description="The request cannot be understood: problem+json with one entry per field."),
+    401: OpenApiResponse(description="No API key, or not a valid one."),
+    403: OpenApiResponse(description="The key lacks the scope; the scope is named."),
+    415: OpenApiResponse(description="The body is not multipart/form-data."),
+    429: OpenApiResponse(description="Too many requests for this key; see Retry-After."),
+}
+MISSING = {404: OpenApiResponse(description="There is nothing here that this key may see.")}
+
+
+class AnalysisViewSet(GenericViewSet):
+    """Create, read and erase analyses of one's own patients."""
+
+    serializer_class = AnalysisBody
+    parser_classes = [MultiPartParser]
+    scopes = {"post": "analysis:write", "get": "analysis:read", "delete": "analysis:write"}
+    lookup_value_converter = "uuid"
+    queryset = Analysis.objects.none()
+    pagination_class = None
+    filter_backends: list = []
+
+    @extend_schema(
+        request={"multipart/form-data": AnalysisRequest},
+        responses={202: AnalysisBody, **PROBLEMS, 422: OpenApiResponse(description="A photo cannot be used.")},
+    )
+    def create(self, request: Request) -> Response:
+        """Store the photos and queue their analysis: 202 with `Location` and `Retry-After`."""
+        form = AnalysisRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            photos = images.inspect_uploads(form.validated_data["photos"])
+        except DjangoValidationError as error:
+            return _unusable_photo(request, error)
+        case = services.case_submit(
+            partner=request.auth.partner,
+            external_patient=form.validated_data["external_patient"],
+            photos=photos,
+            answers=form.validated_data["answers"],
+            language=request.LANGUAGE_CODE,
+            submission_key=uuid.uuid4(),
+        )
+        analysis = access.partner_analysis_get(request.auth.partner, case.analyses.get().pk)
+        headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
+        return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+    @extend_schema(responses={200: AnalysisBody, **PROBLEMS, **MISSING})
+    def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
+        """The job; poll it until `status` is `succeeded` or `failed`."""
+        return Response(AnalysisBody(access.partner_analysis_get(request.auth.partner, pk)).data)
+
+    @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
+    def destroy(self, request: Request, pk: uuid.UUID) -> Response:
+        """Erase the case of this analysis: photos, heat maps, reports and results."""
+        analysis = access.partner_analysis_get(request.auth.partner, pk)
+        services.case_erase(case=analysis.case)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _unusable_photo(request: Request, error: DjangoValidationError) -> Response:
+    """422: what cannot be decoded or is too small; every refused photo is named."""
+    problems = [
+        {"pointer": "/photos", "code": str(one.code), "message": one.messages[0]}
+        for one in (error.error_list if hasattr(error, "error_list") else [error])
+    ]
+    body = {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "detail": " ".join(problem["message"] for problem in problems),
+        "instance": request.path,
+        "errors": problems,
+    }
+    return Response(body, status=422, content_type="application/problem+json")

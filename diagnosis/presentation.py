@@ -1,0 +1,340 @@
+"""Facts into words: what the result page, the PDF and the command line say, in the active language.
+
+`present` gives plain values only. Tier and next step come first, a likelihood is worded against the truth, and
+where the photo cannot be judged no condition is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.utils import formats, timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from diagnosis import triage
+from diagnosis.content import advice_for
+from diagnosis.emergency import emergency_call
+from diagnosis.facts import CaseFacts, PhotoFacts
+from diagnosis.likelihood import likelihood
+from diagnosis.names import condition_label
+from diagnosis.questions import answers_summary
+from ml.releases.loader import release_info
+from ml.taxonomy import BY_SLUG, TIERS
+
+TOP = 3
+
+STANDING_TEXTS = {
+    "preliminary": lambda: _("AI draft, not checked by a dermatologist"),
+    "final": lambda: _("Checked and signed by a dermatologist"),
+    "amended": lambda: _("Changed and signed again by a dermatologist"),
+}
+MEMBER_NAMES = {"mobilenetv3": "MobileNetV3", "densenet121": "DenseNet121", "efficientnet_b3": "EfficientNet-B3"}
+
+
+def present(facts: CaseFacts) -> dict[str, Any]:
+    """Everything that is said of a case. Keys are those that templates/diagnosis and templates/reports name."""
+    info = release_info(facts.release or settings.MODEL_RELEASE)
+    judged = is_judged(facts)
+    return {
+        "reference": facts.reference,
+        "created_at": facts.created_at,
+        "pseudonym": facts.pseudonym,
+        "standing": facts.standing,
+        "standing_text": STANDING_TEXTS[facts.standing](),
+        "status": facts.status,
+        "outcome": facts.outcome,
+        "judged": judged,
+        "tier": _tier(facts.review.tier if facts.review else facts.tier),
+        "computed_tier": _tier(facts.tier),
+        "emergency": _emergency(facts),
+        "why": _why(facts),
+        "reasons": [_reason_text(code) for code in _image_reasons(facts)],
+        "retake": _retake(facts.photos),
+        "differential": _differential(facts, info) if judged else [],
+        "members": _members(facts) if judged else [],
+        "photos": [_photo(photo) for photo in facts.photos],
+        "advice": _advice(facts) if judged else [],
+        "review": _review(facts),
+        "opinion": _opinion(facts),
+        "safety_net": [str(text) for text in triage.safety_net()],
+        "not_covered": [condition_label(s) for s in info["classes"] if s not in info["trained_classes"]],
+        "cannot_recognise": [str(text) for text in triage.unrecognised()],
+        "tested_on": tested_on(info),
+        "answers": answers_summary(facts.answers),
+        "release": _release(info, facts),
+        "limits": limits(info),
+    }
+
+
+def is_judged(facts: CaseFacts) -> bool:
+    """May conditions be named? Not where the image or the uncertainty says that this cannot be judged."""
+    return facts.status == "done" and facts.outcome == "assessed"
+
+
+def _tier(code: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "label": str(triage.tier_label(code)),
+        "next_step": str(triage.next_step(code)),
+        "rank": TIERS.index(code),
+    }
+
+
+def _emergency(facts: CaseFacts) -> dict[str, str] | None:
+    if facts.tier != "emergency":
+        return None
+    call = emergency_call(facts.country)
+    return {"number": call.number, "text": call.sentence}
+
+
+def _why(facts: CaseFacts) -> list[str]:
+    """One sentence per rule that spoke, the most urgent first, none twice."""
+    texts = [str(triage.rule_text(rule["code"], rule.get("detail", ""))) for rule in facts.fired]
+    return list(dict.fromkeys(texts))
+
+
+def _image_reasons(facts: CaseFacts) -> list[str]:
+    return [code for code in triage.IMAGE_REASONS if code in {*facts.reasons, *facts.review_reasons}]
+
+
+def _reason_text(code: str) -> str:
+    if code == "analysis_failed":
+        return _("The check of your photos could not be finished.")
+    return str(triage.review_reason_text(code))
+
+
+def _retake(photos: Sequence[PhotoFacts]) -> list[str]:
+    advice = [_issue_advice(issue) for photo in photos for issue in photo.quality.get("issues", [])]
+    return list(dict.fromkeys(advice))
+
+
+def _issue_advice(issue: Mapping[str, str]) -> str:
+    return photo_advice()[issue["advice_code"]]
+
+
+def photo_advice() -> dict[str, str]:
+    """What to do about a photo, by `advice_code` of `ml.quality`."""
+    return {
+        "hold_still": _("Hold the camera still, tap the screen on the spot to focus, and take the photo again."),
+        "more_light": _("Go near a window or switch on a light, and take the photo again."),
+        "less_light": _("Turn the flash off, step out of direct sun, and take the photo again."),
+        "plain_light": _("Wipe the lens, use even daylight, and take the photo again."),
+        "come_closer": _("Send the original photo, or go closer: about 10 to 15 cm from the skin."),
+        "fill_frame": _("Go closer, so that skin fills most of the picture."),
+        "show_skin": _("We could not find skin in this photo. Take a photo of the skin problem itself."),
+    }
+
+
+def photo_issues() -> dict[str, str]:
+    """What is wrong with a photo, by `code` of `ml.quality`."""
+    return {
+        "blurred": _("The photo is blurred."),
+        "too_dark": _("The photo is too dark."),
+        "too_bright": _("The photo is too bright."),
+        "low_contrast": _("The photo shows little contrast."),
+        "too_small": _("The photo is small."),
+        "little_skin": _("The photo shows little skin."),
+        "not_skin": _("We found no skin in the photo."),
+    }
+
+
+def focus_texts() -> dict[str, str]:
+    """Where the model looked, by the code of `ml.explain`."""
+    return {
+        "centre": _("The computer looked mostly at the middle of this photo."),
+        "top": _("The computer looked mostly at the top of this photo."),
+        "bottom": _("The computer looked mostly at the bottom of this photo."),
+        "left": _("The computer looked mostly at the left of this photo."),
+        "right": _("The computer looked mostly at the right of this photo."),
+        "upper_left": _("The computer looked mostly at the upper left of this photo."),
+        "upper_right": _("The computer looked mostly at the upper right of this photo."),
+        "lower_left": _("The computer looked mostly at the lower left of this photo."),
+        "lower_right": _("The computer looked mostly at the lower right of this photo."),
+        "spread": _("The computer looked at many parts of this photo."),
+    }
+
+
+def _photo(photo: PhotoFacts) -> dict[str, Any]:
+    issues = photo.quality.get("issues", [])
+    return {
+        "number": photo.number,
+        "image_id": photo.image_id,
+        "finding_id": photo.finding_id,
+        "outcome": photo.outcome,
+        "band": photo.quality.get("band", ""),
+        "issues": [{"text": photo_issues()[i["code"]], "advice": _issue_advice(i)} for i in issues],
+        "focus_text": focus_texts().get(photo.focus, ""),
+        "width": photo.width,
+        "height": photo.height,
+        "facts": photo,
+    }
+
+
+def _ranked(probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(probabilities.items(), key=lambda pair: -pair[1])
+
+
+def percent(probability: float) -> int:
+    """Whole per cent, never 0 or 100: a model is never certain."""
+    return min(max(round(100 * probability), 1), 99)
+
+
+def _differential(facts: CaseFacts, info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The top three, and below them any cancer class whose probability reached the release's threshold."""
+    ranked = _ranked(facts.probabilities)
+    over = [(s, p) for s, p in ranked[TOP:] if s in info["thresholds"] and p >= info["thresholds"][s]]
+    return [_likely(slug, probability, info) for slug, probability in [*ranked[:TOP], *over]]
+
+
+def _likely(slug: str, probability: float, info: Mapping[str, Any]) -> dict[str, Any]:
+    label = condition_label(slug)
+    worded = likelihood(probability=probability, reliability=info.get("reliability", []), condition=label)
+    return {
+        "slug": slug,
+        "label": label,
+        "icd10": BY_SLUG[slug].icd10 if slug in BY_SLUG else "",
+        "probability": probability,
+        "percent": percent(probability),
+        "likelihood_text": worded.wording,
+        "few_photos": worded.in_ten is None,
+    }
+
+
+def _members(facts: CaseFacts) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": member["name"],
+            "label": MEMBER_NAMES.get(member["name"], member["name"]),
+            "weight_percent": round(100 * member["weight"]),
+            "rows": [
+                {"label": condition_label(slug), "percent": percent(probability)}
+                for slug, probability in _ranked(member["probabilities"])[:TOP]
+            ],
+        }
+        for member in facts.members
+    ]
+
+
+def _advice(facts: CaseFacts) -> list[dict[str, Any]]:
+    """Blocks for the likeliest condition and for every other one that the result mentions by name."""
+    slugs = [item["slug"] for item in _differential(facts, release_info(facts.release))]
+    return [{"slug": slug, "label": condition_label(slug), "blocks": _blocks(slug)} for slug in slugs]
+
+
+def _blocks(slug: str) -> list[dict[str, str]]:
+    return [
+        {
+            "key": block.key,
+            "title": str(block.title),
+            "text": block.text,
+            "source_url": block.source_url,
+            "reviewed_text": _reviewed_text(block.clinically_reviewed_by),
+        }
+        for block in advice_for(slug, get_language() or "en")
+    ]
+
+
+def _reviewed_text(name: str) -> str:
+    if name:
+        return _("Reviewed by %(name)s") % {"name": name}
+    return _("Not yet reviewed by a clinician")
+
+
+def _review(facts: CaseFacts) -> dict[str, Any]:
+    return {
+        "needed": facts.needs_review,
+        "reasons": [_reason_text(code) for code in facts.review_reasons],
+        "requested": facts.review_requested_at is not None,
+        "due_at": facts.review_due_at,
+        "overdue": bool(facts.review_due_at and facts.review_due_at < timezone.now() and not facts.review),
+        "who_next_text": _who_next(facts),
+    }
+
+
+def _who_next(facts: CaseFacts) -> str:
+    """Who looks next and by when; nobody is left waiting without a way out."""
+    if facts.review:
+        return ""
+    if facts.review_due_at:
+        when = formats.date_format(timezone.localtime(facts.review_due_at), "DATETIME_FORMAT")
+        return _(
+            "A dermatologist of this service will look at your photos by %(when)s. If you have not heard from us by "
+            "then, or if it gets worse, see a clinician and show this result."
+        ) % {"when": when}
+    if not facts.dermatologists:
+        return _(
+            "This installation has no dermatologist who could look at your photos. Use the finder to see one near you."
+        )
+    return _("You can ask a dermatologist of this service to look at your photos.")
+
+
+def _opinion(facts: CaseFacts) -> dict[str, Any] | None:
+    review = facts.review
+    if review is None:
+        return None
+    return {
+        "name": review.name,
+        "licence": review.licence,
+        "diagnosis_label": review.diagnosis_text or condition_label(review.diagnosis),
+        "tier_label": str(triage.tier_label(review.tier)),
+        "note": review.note,
+        "signed_at": review.signed_at,
+        "version": review.version,
+        "amendment_reason": review.amendment_reason,
+    }
+
+
+def _release(info: Mapping[str, Any], facts: CaseFacts) -> dict[str, Any]:
+    return {
+        "name": info["name"],
+        "weights_sha256": facts.weights_sha256,
+        "weights_short": facts.weights_sha256[:12],
+        "accuracy_text": accuracy_text(info),
+        "non_commercial": info["licence"]["non_commercial"],
+    }
+
+
+def accuracy_text(info: Mapping[str, Any]) -> str:
+    """How often the release was right on its own test photos, with the interval."""
+    found = info["metrics"].get("test", {}).get("accuracy")
+    if not found:
+        return _("This release has not been tested on separate photos.")
+    return _("Right first time in %(value)s %% of %(n)s test photos (95 %% interval %(low)s to %(high)s %%).") % {
+        "value": round(100 * found["value"]),
+        "n": found["n"],
+        "low": round(100 * found["low"]),
+        "high": round(100 * found["high"]),
+    }
+
+
+def tested_on(info: Mapping[str, Any]) -> list[str]:
+    """For which cameras and skin types this release was tested, with counts."""
+    test = info["metrics"].get("test", {})
+    sentences = []
+    for key, text in (
+        ("clinical", _("ordinary photos from a phone or camera: %(n)s")),
+        ("dermoscopic", _("photos through a skin microscope: %(n)s")),
+    ):
+        sentences.append(text % {"n": test.get(key, {}).get("accuracy", {}).get("n", 0)})
+    groups = test.get("fitzpatrick", {})
+    for group in ("I-II", "III-IV", "V-VI"):
+        sentences.append(
+            _("skin type %(group)s: %(n)s photos") % {"group": group, "n": groups.get(group, {}).get("n", 0)}
+        )
+    sentences.append(_("skin type not known: %(n)s photos") % {"n": groups.get("unknown", {}).get("n", 0)})
+    return sentences
+
+
+def limits(info: Mapping[str, Any]) -> list[str]:
+    """What nobody should expect of a result."""
+    sentences = [
+        _("This is not a medical device and not a diagnosis. Only a clinician who examines you can make one."),
+        _("It looks at photos only. It cannot feel the skin, and it misses some skin cancers."),
+        _("It was tested on few photos of brown and black skin, so its answers may be less reliable there."),
+    ]
+    if info["licence"]["non_commercial"]:
+        sentences.append(_("This model release is for research and other non-commercial use."))
+    return sentences
