@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ml.serving import CaseResult
 
 
+class PhotosUnreadable(Exception):
+    """No photo of the case could be opened any more; the message is the engine's sentence."""
+
+
 @dataclass(frozen=True)
 class Assessment:
     """What the model and the rules say of a case. `result` is `ml.serving.CaseResult`."""
@@ -56,6 +60,8 @@ def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None
 
 
 def assess(photos: Sequence[bytes], answers: Mapping[str, Any]) -> Assessment:
-    """Model, then rules. `answers` come from `questions.clean_answers`."""
+    """Model, then rules. `answers` come from `questions.clean_answers`. Raises PhotosUnreadable."""
     result = predict(photos)
+    if result.outcome == "unusable":
+        raise PhotosUnreadable(result.error)
     return Assessment(result=result, triage=triage.assess(answers=answers, prediction=facts_for_triage(result)))

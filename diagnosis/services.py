@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -151,9 +152,23 @@ def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
         disagreement=result.disagreement,
         ood_score=result.ood_score,
         members=[{"name": m.name, "weight": m.weight, "probabilities": m.probabilities} for m in result.members],
-        embedding=None if result.embedding is None else result.embedding.astype("<f4").tobytes(),
-        timings=result.timings,
+        embedding=_embedding(result.photos),
+        timings=_timings(result.photos),
     )
+
+
+def _embedding(photos: Sequence[PhotoResult]) -> bytes | None:
+    """The mean embedding of the photos, as float32 bytes."""
+    vectors = [photo.embedding for photo in photos if photo.embedding is not None]
+    return (sum(vectors) / len(vectors)).astype("<f4").tobytes() if vectors else None
+
+
+def _timings(photos: Sequence[PhotoResult]) -> dict[str, float]:
+    """Milliseconds by stage, summed over the photos."""
+    total: Counter[str] = Counter()
+    for photo in photos:
+        total.update(photo.timings)
+    return {stage: round(milliseconds, 2) for stage, milliseconds in total.items()}
 
 
 def _predictions_create(analysis: Analysis, assessment: Assessment) -> None:
@@ -265,50 +280,39 @@ def review_time(case: Case) -> timedelta:
 
 
 @transaction.atomic
-def review_sign(
-    *,
-    case: Case,
-    reviewer: User,
-    diagnosis: str,
-    tier: str,
-    note_to_patient: str,
-    diagnosis_text: str = "",
-    private_note: str = "",
-    amendment_reason: str = "",
-    seen_version: int = 0,
-) -> Review:
-    """Append a signed opinion. `seen_version` is the last version that the reader had on the screen.
+def review_sign(*, case: Case, reviewer: User, seen_version: int = 0, **opinion: str) -> Review:
+    """Append a signed opinion; `opinion` holds the fields of Review that the reader fills in.
 
-    Raises WrongState when somebody else signed meanwhile or no review was asked for; PermissionError without a licence.
+    `seen_version` is the last version that the reader had on the screen. Raises WrongState when somebody else signed
+    meanwhile or no review was asked for, ValidationError for bad fields, PermissionError without a verified licence.
     """
     if not reviewer.is_verified_dermatologist:
         raise PermissionError("Only a verified dermatologist signs.")
     case = Case.objects.select_for_update().get(pk=case.pk)
+    licence = reviewer.dermatologist
+    review = Review(
+        case=case,
+        version=_next_version(case, seen_version),
+        reviewer=reviewer,
+        reviewer_name=licence.full_name,
+        reviewer_licence=f"{licence.licence_country} {licence.licence_number}",
+        **opinion,
+    )
+    review.full_clean()
+    review.save()
+    kind = EventKind.REVIEW_SIGNED if review.version == 1 else EventKind.REVIEW_AMENDED
+    CaseEvent.objects.create(case=case, kind=kind, actor=reviewer)
+    _report_send(case)
+    return review
+
+
+def _next_version(case: Case, seen_version: int) -> int:
     version = (case.reviews.aggregate(last=Max("version"))["last"] or 0) + 1
     if case.review_requested_at is None:
         raise WrongState(_("Nobody asked for a review of this case."))
     if version != seen_version + 1:
         raise WrongState(_("Another dermatologist signed this case while you were reading it. Please read it again."))
-    licence = reviewer.dermatologist
-    review = Review(
-        case=case,
-        version=version,
-        reviewer=reviewer,
-        reviewer_name=licence.full_name,
-        reviewer_licence=f"{licence.licence_country} {licence.licence_number}",
-        diagnosis=diagnosis,
-        diagnosis_text=diagnosis_text,
-        tier=tier,
-        note_to_patient=note_to_patient,
-        private_note=private_note,
-        amendment_reason=amendment_reason,
-    )
-    review.full_clean()
-    review.save()
-    kind = EventKind.REVIEW_SIGNED if version == 1 else EventKind.REVIEW_AMENDED
-    CaseEvent.objects.create(case=case, kind=kind, actor=reviewer)
-    _report_send(case)
-    return review
+    return version
 
 
 def _report_send(case: Case) -> None:

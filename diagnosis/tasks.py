@@ -8,7 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from diagnosis import access, services
-from diagnosis.assessment import assess
+from diagnosis.assessment import PhotosUnreadable, assess
 from diagnosis.models import Analysis
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
     time_limit=settings.ANALYSIS_HARD_LIMIT_SECONDS,
 )
 def run_analysis_task(analysis_id: str) -> None:
-    """Claim, predict, store. Any failure marks the row and is raised again, never swallowed."""
+    """Claim, predict, store. An expected failure is a state; an unexpected one marks the row and is raised again."""
     analysis = Analysis.objects.claim(analysis_id)
     if analysis is None:
         log.info("analysis_already_taken", analysis=analysis_id)
@@ -28,6 +28,8 @@ def run_analysis_task(analysis_id: str) -> None:
     try:
         assessment = assess(access.photo_bytes(analysis.case), analysis.case.answers)
         services.analysis_complete(analysis=analysis, assessment=assessment)
+    except PhotosUnreadable:
+        services.analysis_fail(analysis=analysis, failure="unreadable")
     except SoftTimeLimitExceeded:
         services.analysis_fail(analysis=analysis, failure="timeout")
         raise

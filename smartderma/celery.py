@@ -1,10 +1,25 @@
 """The Celery application. Queues: `inference` (photos), `default` (reports, mail, sweeping)."""
 
+from functools import partial
+
 from celery import Celery
+from celery.contrib.django.task import DjangoTask
 from celery.signals import setup_logging
+from django.db import transaction
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
-app = Celery("smartderma")
+
+class RowTask(DjangoTask):
+    """A task whose truth is a row: a broker that does not answer must not break the request that wrote the row."""
+
+    abstract = True
+
+    def delay_on_commit(self, *args, **kwargs) -> None:
+        """Send after commit. A failure is logged; the sweeper sends again what was lost (rule 5 of the design)."""
+        transaction.on_commit(partial(self.delay, *args, **kwargs), robust=True)
+
+
+app = Celery("smartderma", task_cls=RowTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
