@@ -1,0 +1,261 @@
+"""Trained networks to a release folder: ONNX graphs, one file of fp16 weights, release.json.
+
+A graph holds no weight: each is ONNX external data (file, offset, length) inside the safetensors file, in fp16, and
+a Cast to fp32 that ONNX Runtime folds when it loads. The PyTorch engine reads the same file by tensor name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ml.training.networks import input_statistics
+
+WEIGHTS = "weights.safetensors"
+LICENCE_FILE = "LICENSE-WEIGHTS.md"
+MAX_DIFFERENCE = 1e-4  # of a probability between PyTorch and ONNX Runtime
+BATCH = torch.export.Dim("batch", min=1, max=64)
+
+
+class ExportError(RuntimeError):
+    """A release that would not say what the trained networks say; the message is one sentence."""
+
+
+@dataclass
+class Member:
+    """One network of a release. ``net`` ends in a head with one output per class; ``input_size`` in px."""
+
+    name: str
+    architecture: str
+    net: nn.Module
+    weight: float = 1.0
+    input_size: int = 224
+    crop: str = "center"
+    interpolation: str = "bilinear"
+    temperature: float = 1.0
+    mean: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.mean:
+            self.mean, self.std = input_statistics(self.net)
+
+
+def export_release(
+    members: Sequence[Member],
+    out: Path | str,
+    *,
+    classes: Sequence[str],
+    name: str | None = None,
+    extra: dict[str, Any] | None = None,
+    files: dict[str, str] | None = None,
+) -> Path:
+    """Write a release to the folder ``out`` and return the path of its release.json.
+
+    ``extra`` adds to or replaces top-level fields of release.json (thresholds, metrics, data ...); ``files`` are
+    further text files by name. Weights are rounded to fp16 in ``member.net`` itself, so that its later outputs are
+    the release's. Raises ExportError when ONNX Runtime and PyTorch differ by more than MAX_DIFFERENCE.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for member in members:
+        _round_to_half(member.net)
+    places = _write_weights(members, out / WEIGHTS)
+    for member in members:
+        _write_graph(member, out, places)
+        check_parity(member, out / f"{member.name}.onnx")
+    for file, text in {LICENCE_FILE: "Licence of these weights: not stated.\n", **(files or {})}.items():
+        (out / file).write_text(text, encoding="utf-8")
+    release = _release(members, out, list(classes), name or out.name) | (extra or {})
+    file = out / "release.json"
+    file.write_text(json.dumps(release, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def check_parity(member: Member, file: Path, *, photos: int = 3, seed: int = 0) -> float:
+    """Largest difference of a probability between PyTorch and ONNX Runtime on random images; raises ExportError."""
+    import onnxruntime
+
+    images = torch.randn(photos, 3, member.input_size, member.input_size, generator=torch.Generator().manual_seed(seed))
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        ours = member.net.eval()(images).softmax(1).numpy()
+    theirs = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0]).softmax(1).numpy()
+    difference = float(np.abs(ours - theirs).max())
+    if not difference <= MAX_DIFFERENCE:
+        raise ExportError(f"{member.name}: ONNX Runtime and PyTorch differ by {difference:.1e} in a probability.")
+    return difference
+
+
+def file_sha256(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+class _Outputs(nn.Module):
+    """The network with everything that serving needs from one pass: logits, features, embedding and, where the head
+    is linear after pooling, the exact class activation map (Zhou et al. 2016)."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+        self.linear = has_linear_head(net)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        features = self.net.forward_features(images)
+        embedding = self.net.forward_head(features, pre_logits=True)
+        logits = self.net.get_classifier()(embedding)
+        if not self.linear:
+            return logits, features, embedding
+        weight = self.net.get_classifier().weight
+        return logits, features, embedding, nn.functional.conv2d(features, weight[:, :, None, None])
+
+
+def has_linear_head(net: nn.Module) -> bool:
+    """True where class scores are linear in the pooled last map (not MobileNetV3: a layer lies between)."""
+    return net.get_classifier().in_features == net.num_features and net.num_features == _pooled_features(net)
+
+
+def _pooled_features(net: nn.Module) -> int:
+    """Channels that are pooled: those of the last map."""
+    with torch.no_grad():
+        return net.eval().forward_features(torch.zeros(1, 3, 64, 64)).shape[1]
+
+
+@torch.no_grad()
+def _round_to_half(net: nn.Module) -> None:
+    for name, tensor in net.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+            if not torch.isfinite(tensor).all():
+                raise ExportError(f"The tensor {name} does not fit into 16 bits.")
+
+
+def _write_weights(members: Sequence[Member], file: Path) -> dict[str, tuple[int, int]]:
+    """Save every float tensor as fp16; returns (offset, length) in bytes for each ``<member>/<tensor>``."""
+    tensors = {
+        f"{member.name}/{name}": tensor.half().contiguous()
+        for member in members
+        for name, tensor in member.net.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    save_file(tensors, file)
+    file.chmod(0o644)
+    with file.open("rb") as handle:
+        (length,) = struct.unpack("<Q", handle.read(8))
+        header = json.loads(handle.read(length))
+    ranges = {key: entry["data_offsets"] for key, entry in header.items() if key != "__metadata__"}
+    return {key: (8 + length + begin, end - begin) for key, (begin, end) in ranges.items()}
+
+
+def _write_graph(member: Member, out: Path, places: dict[str, tuple[int, int]]) -> None:
+    wrapped = _Outputs(member.net).eval()
+    names = ["logits", "features", "embedding", *(["cam"] if wrapped.linear else [])]
+    images = torch.randn(2, 3, member.input_size, member.input_size)
+    program = torch.onnx.export(
+        wrapped,
+        (images,),
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+        input_names=["images"],
+        output_names=names,
+        dynamic_shapes={"images": {0: BATCH}},
+    )
+    model = program.model_proto
+    _move_weights(model.graph, member.name, places)
+    _strip(model)
+    onnx.save_model(model, out / f"{member.name}.onnx")
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes (stack traces, shapes between nodes): most of the bytes, and paths of this machine."""
+    del model.graph.value_info[:], model.metadata_props[:], model.graph.metadata_props[:]
+    for item in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+
+
+def _move_weights(graph: onnx.GraphProto, member: str, places: dict[str, tuple[int, int]]) -> None:
+    """Replace each weight by fp16 external data and a Cast back to fp32 under the old name."""
+    kept, casts = [], []
+    for tensor in graph.initializer:
+        place = places.get(f"{member}/{tensor.name.removeprefix('net.')}")
+        if place is None:
+            kept.append(tensor)
+            continue
+        kept.append(_external_half(tensor, place))
+        casts.append(helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(nodes)
+
+
+def _external_half(tensor: TensorProto, place: tuple[int, int]) -> TensorProto:
+    moved = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
+    moved.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", WEIGHTS), ("offset", place[0]), ("length", place[1])):
+        moved.external_data.add(key=key, value=str(value))
+    return moved
+
+
+def _release(members: Sequence[Member], out: Path, classes: list[str], name: str) -> dict[str, Any]:
+    """Fields that follow from the networks, and cautious values for those that measurement should replace."""
+    return {
+        "schema": 1,
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code_commit": "",
+        "licence": {"name": "not stated", "non_commercial": True, "file": LICENCE_FILE},
+        "classes": classes,
+        "trained_classes": classes,
+        "members": [_describe(member, out) for member in members],
+        "weights": {"file": WEIGHTS, "sha256": file_sha256(out / WEIGHTS)},
+        "calibration": {
+            "method": "temperature",
+            "per_member": {member.name: member.temperature for member in members},
+            "ensemble": 1.0,
+            "formula": "p = softmax(log(sum_m weight_m * softmax(logits_m / T_m)) / T_ensemble)",
+        },
+        "thresholds": {},
+        "operating_points": {},
+        "conformal": {"alpha": 0.1, "quantile": 0.9, "method": "LAC: p >= 1 - quantile", "limit": 5},
+        "ood": None,
+        "disagreement": {"threshold": 1.0},
+        "metrics": {},
+        "reliability": [],
+        "data": {"sources": [], "per_class": {}, "split": ""},
+    }
+
+
+def _describe(member: Member, out: Path) -> dict[str, Any]:
+    file = f"{member.name}.onnx"
+    return {
+        "name": member.name,
+        "architecture": member.architecture,
+        "weight": member.weight,
+        "input_size": member.input_size,
+        "resize": member.input_size if member.crop == "center" else None,
+        "crop": member.crop,
+        "interpolation": member.interpolation,
+        "mean": member.mean,
+        "std": member.std,
+        "file": file,
+        "sha256": file_sha256(out / file),
+        "cam": has_linear_head(member.net),
+        "embedding_dim": member.net.get_classifier().in_features,
+    }

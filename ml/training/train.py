@@ -1,0 +1,295 @@
+"""The training loop: labels and, beside them, the features of a teacher that has seen ImageNet."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import balanced_accuracy_score, f1_score
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ml.data.manifest import UNLABELLED, Manifest
+from ml.data.pack import Packed
+from ml.training.augment import augment_batch, center_view, random_crop
+from ml.training.inherit import PARENTS
+from ml.training.networks import bf16_helps, build_network, input_statistics, load_packaged, split_features
+
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a run depends on; stored in its checkpoints. ``size`` in px, ``distill`` 0 = no teacher."""
+
+    architecture: str
+    init: str = "none"
+    teacher: str = "tf_efficientnet_lite2"
+    distill: float = 1.0
+    freeze: int = 0
+    size: int = 160
+    epochs: int = 10
+    batch: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.08
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    extra_share: float = 0.25
+    ema: float = 0.998
+    patience: int = 5
+    seed: int = 1
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Packed photos with class indices (NO_LABEL where unknown), rows in the same order."""
+
+    packed: Packed
+    labels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def select_photos(manifest: Manifest, packed: Packed, part: str | None) -> Photos:
+    """Photos of one part; ``None`` takes every row without looking at labels."""
+    rows = [i for i, row in enumerate(manifest.rows) if part is None or row.part == part]
+    names = [UNLABELLED if part is None else manifest.rows[i].label for i in rows]
+    index = {slug: number for number, slug in enumerate(manifest.classes)}
+    return Photos(packed, np.array([index.get(name, NO_LABEL) for name in names]), np.array(rows))
+
+
+class Trainer:
+    """State of one run. ``fit`` goes on from ``run/last.pt`` when it exists and ``resume`` is set."""
+
+    def __init__(
+        self, config: TrainConfig, classes: list[str], train: Photos, val: Photos, extra: Photos | None = None
+    ):
+        self.config, self.classes, self.train, self.val, self.extra = config, classes, train, val, extra
+        torch.manual_seed(config.seed)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.net = build_network(config.architecture, len(classes), init=config.init, dropout=config.dropout)
+        self.net = self.net.to(memory_format=torch.channels_last)
+        _freeze_early(self.net, config.freeze)
+        self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.net))
+        self.bf16 = bf16_helps(config.architecture)
+        self.distiller = Distiller(config, self.net) if config.distill else None
+        self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
+        if config.init == "inherit":
+            self._settle_norms()
+        self.ema = ModelEmaV3(self.net, decay=config.ema, use_warmup=True)
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.lr, weight_decay=config.weight_decay)
+
+    def fit(self, run: Path, *, resume: bool = False) -> Path:
+        """Train to the last epoch or until ``patience`` epochs bring nothing. Returns the best checkpoint."""
+        run.mkdir(parents=True, exist_ok=True)
+        if resume and (run / "last.pt").is_file():
+            self._restore(run / "last.pt")
+        while self.epoch < self.config.epochs and not self._stale():
+            torch.manual_seed(self.config.seed * 1000 + self.epoch)
+            record = self._train_epoch() | self._validate()
+            self.epoch += 1
+            self.history.append({"epoch": self.epoch, "time": time.strftime("%H:%M:%S"), **record})
+            if record["macro_f1"] > self.best:
+                self.best = record["macro_f1"]
+                _save(run / "best.pt", self._release_state())
+            _save(run / "last.pt", self._full_state())
+            (run / "history.json").write_text(json.dumps(self.history, indent=1))
+        return run / "best.pt"
+
+    def _train_epoch(self) -> dict[str, float]:
+        self.net.train()
+        rng = np.random.default_rng([self.config.seed, self.epoch])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        order = self._draw(rng)
+        batches = np.array_split(order, max(1, len(order) // self.config.batch))
+        losses = []
+        for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch + 1}", mininterval=30)):
+            rate = self._set_rate((self.epoch + number / len(batches)) / self.config.epochs)
+            images, labels = self._load(batch, rng, generator)
+            losses.append(self._update(images, labels))
+        return {"loss": float(np.mean(losses)), "lr": rate}
+
+    def _update(self, images: Tensor, labels: Tensor) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            logits, maps = split_features(self.net, self._normalise(images))
+        loss = F.cross_entropy(
+            logits.float(), labels, ignore_index=NO_LABEL, label_smoothing=self.config.label_smoothing
+        )
+        if self.distiller:
+            loss = loss + self.config.distill * self.distiller(images, maps)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self.step += 1
+        self.ema.update(self.net, step=self.step)
+        return float(loss.detach())
+
+    def _draw(self, rng: np.random.Generator) -> np.ndarray:
+        """One epoch: labelled photos (>= 0) by the square root of class size, unlabelled ones as -1 - index."""
+        counts = np.bincount(self.train.labels, minlength=len(self.classes))
+        weight = 1 / np.sqrt(counts[self.train.labels])
+        order = rng.choice(len(self.train), len(self.train), p=weight / weight.sum())
+        if self.extra and self.distiller:
+            count = min(len(self.extra), round(self.config.extra_share * len(order)))
+            order = np.concatenate([order, -1 - rng.choice(len(self.extra), count, replace=False)])
+        return rng.permutation(order)
+
+    def _load(self, batch: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        photos = [self._photo(int(i)) for i in batch]
+        images = torch.stack([random_crop(photo, self.config.size, rng) for photo in photos])
+        labels = torch.tensor([int(self.train.labels[i]) if i >= 0 else NO_LABEL for i in batch])
+        return augment_batch(images, generator), labels
+
+    def _photo(self, index: int) -> np.ndarray:
+        source, index = (self.train, index) if index >= 0 else (self.extra, -1 - index)
+        return source.packed[int(source.rows[index])]
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def _set_rate(self, progress: float) -> float:
+        """Linear warm-up, then half a cosine; a pure function of progress, so that a resumed run agrees."""
+        config = self.config
+        ramp = progress / config.warmup if config.warmup else 1.0
+        rest = (progress - config.warmup) / (1 - config.warmup)
+        rate = config.lr * (ramp if ramp < 1 else 0.5 * (1 + np.cos(np.pi * min(1.0, rest))) + 0.01)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return float(rate)
+
+    def _validate(self) -> dict[str, float]:
+        logits = predict_logits(self.ema.module, self.val, size=self.config.size)
+        guess, truth = logits.argmax(1), self.val.labels
+        return {
+            "val_loss": float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))),
+            "accuracy": float((guess == truth).mean()),
+            "balanced_accuracy": float(balanced_accuracy_score(truth, guess)),
+            "macro_f1": float(f1_score(truth, guess, average="macro", zero_division=0)),
+        }
+
+    @torch.no_grad()
+    def _settle_norms(self, batches: int = 12) -> None:
+        """Batch norm statistics of inherited layers, from training photos, before the first step."""
+        rng, generator = np.random.default_rng(self.config.seed), torch.Generator().manual_seed(self.config.seed)
+        norms = [module for module in self.net.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+        self.net.train()
+        for _ in range(batches):
+            images, _ = self._load(self._draw(rng)[: self.config.batch], rng, generator)
+            self.net(self._normalise(images))
+        for norm in norms:
+            norm.momentum = 0.05
+
+    def _parameter_groups(self) -> list[dict]:
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
+        parameters += list(self.distiller.adapters.parameters()) if self.distiller else []
+        return [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+
+    def _stale(self) -> bool:
+        best = max(range(len(self.history)), key=lambda i: self.history[i]["macro_f1"], default=0)
+        return len(self.history) - 1 - best >= self.config.patience
+
+    def _release_state(self) -> dict:
+        return {
+            "model": self.ema.module.state_dict(),
+            "config": asdict(self.config),
+            "classes": self.classes,
+            "epoch": self.epoch,
+            "history": self.history,
+        }
+
+    def _full_state(self) -> dict:
+        return self._release_state() | {
+            "net": self.net.state_dict(),
+            "adapters": self.distiller.adapters.state_dict() if self.distiller else {},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "rng": torch.get_rng_state(),
+        }
+
+    def _restore(self, file: Path) -> None:
+        state = torch.load(file, weights_only=True)
+        if state["classes"] != self.classes:
+            raise ValueError(f"{file} was trained on other classes.")
+        self.net.load_state_dict(state["net"])
+        self.ema.module.load_state_dict(state["model"])
+        if self.distiller:
+            self.distiller.adapters.load_state_dict(state["adapters"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.best, self.history = state["best"], state["history"]
+        torch.set_rng_state(state["rng"])
+
+
+class Distiller:
+    """Feature distillation (FitNets, Romero et al. 2015): 1x1 convolutions map the student's last and two earlier
+    feature maps onto the teacher's, each teacher channel standardised over the batch."""
+
+    def __init__(self, config: TrainConfig, student: nn.Module):
+        self.teacher = load_packaged(config.teacher).to(memory_format=torch.channels_last)
+        self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.teacher))
+        self.bf16 = bf16_helps(config.teacher)
+        probe = torch.zeros(2, 3, config.size, config.size)
+        pairs = zip(split_features(student, probe)[1], split_features(self.teacher, probe)[1], strict=True)
+        self.adapters = nn.ModuleList(_adapter(mine.shape[1], theirs.shape[1]) for mine, theirs in pairs)
+        if PARENTS.get(config.architecture) == config.teacher:
+            for adapter in self.adapters:
+                nn.init.dirac_(adapter[1].weight)
+
+    def __call__(self, images: Tensor, maps: list[Tensor]) -> Tensor:
+        inputs = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            targets = split_features(self.teacher, inputs)[1]
+        losses = [
+            F.smooth_l1_loss(adapter(mine.float()), F.batch_norm(target.float(), None, None, training=True))
+            for adapter, mine, target in zip(self.adapters, maps, targets, strict=True)
+        ]
+        return sum(losses)
+
+
+def _adapter(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.BatchNorm2d(inputs, affine=False), nn.Conv2d(inputs, outputs, 1))
+
+
+def _freeze_early(net: nn.Module, stages: int) -> None:
+    """Stem and the first ``stages`` stages of an inverted residual network keep their weights."""
+    if stages:
+        for module in (net.conv_stem, net.bn1, *net.blocks[:stages]):
+            module.requires_grad_(False)
+
+
+@torch.no_grad()
+def predict_logits(net: nn.Module, photos: Photos, *, size: int, crop: str = "center", batch: int = 32) -> np.ndarray:
+    """Logits float32 [N, C] of the evaluation view of each photo."""
+    net.eval()
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(net))
+    logits = []
+    for rows in np.array_split(photos.rows, max(1, len(photos) // batch)):
+        images = torch.stack([center_view(photos.packed[int(row)], size, crop=crop) for row in rows])
+        logits.append(net(((images - mean) / std).contiguous(memory_format=torch.channels_last)))
+    return torch.cat(logits).float().numpy()
+
+
+def _save(file: Path, state: dict) -> None:
+    """Write beside, then rename: a kill in the middle leaves the old checkpoint."""
+    torch.save(state, file.with_suffix(".tmp"))
+    os.replace(file.with_suffix(".tmp"), file)
