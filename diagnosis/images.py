@@ -11,9 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from PIL import Image
 
-from ml.photo import PhotoError, open_photo
+from ml.photo import MIN_SIDE, PhotoError, open_photo
 
-MIN_SIDE = 128
 # Long side of what is kept: enough for a dermatologist's zoom, small enough for a phone connection.
 STORED_SIDE = 2560
 
@@ -31,22 +30,23 @@ class InspectedPhoto:
 
 
 def sentences() -> dict[str, str]:
-    """One plain sentence per refusal, in the reader's language. The codes are those of `ml.photo.PhotoError`."""
+    """One plain sentence per refusal, in the reader's language. The codes are those of `ml.photo.SENTENCES`."""
     return {
-        "empty": _("This file is empty. Please take the photo again."),
-        "too_large": _("This photo is larger than 20 MB. Please send a smaller one."),
+        "empty": _("This file is empty. Please choose another photo."),
+        "too_heavy": _("This file is larger than 20 MB. Please send a smaller photo."),
+        "not_a_photo": _("We cannot read this file as a photo. Please send a JPEG, PNG, WebP or HEIC photo."),
         "too_many_pixels": _("This photo has more than 50 million pixels. Please send a smaller one."),
-        "too_small": _("This photo is too small to judge. Each side must have at least 128 pixels."),
-        "not_an_image": _("This file is not a photo that we can open. Please send a JPEG, PNG, WebP or HEIC photo."),
-        "truncated": _("This photo is cut off or damaged. Please take it again or send the original."),
-        "animated": _("This is an animation. Please send a single photo."),
-        "polyglot": _("This file has something else hidden in it besides the photo. Please send the original photo."),
+        "too_complex": _("This photo is too heavy to open. Please save it as a normal JPEG and try again."),
+        "too_small": _("This photo is too small. Please send one that is at least 128 pixels wide and high."),
+        "animated": _("This file has moving pictures. Please send a still photo."),
+        "damaged": _("This photo is damaged or cut off. Please send it again or take a new one."),
+        "polyglot": _("This file has more in it than a photo. Please take a new photo or send the original one."),
     }
 
 
 def refusal(error: PhotoError) -> str:
     """The sentence for a refused photo, in the reader's language."""
-    return sentences().get(error.code, str(error))
+    return sentences()[error.code]
 
 
 def inspect_upload(data: bytes, *, shot: str = "close_up") -> InspectedPhoto:

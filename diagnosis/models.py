@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Role
+from accounts.models import Consent, Purpose, Role
 from ml.taxonomy import SLUGS
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class CaseQuerySet(VisibleQuerySet):
 
     def awaiting_review(self) -> CaseQuerySet:
         return self.filter(review_requested_at__isnull=False, reviews=None)
+
+    def expired(self) -> CaseQuerySet:
+        """Older than the retention time, of patients who have not agreed that their photos are kept."""
+        limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT)
+        keeping = Consent.objects.in_force().filter(purpose=Purpose.STORAGE).values("user")
+        return self.filter(patient__isnull=False, created_at__lt=limit).exclude(patient__in=keeping)
 
     def urgent_first(self) -> CaseQuerySet:
         return self.order_by("-tier_rank", "review_due_at", "created_at", "pk")

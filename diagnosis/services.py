@@ -332,6 +332,14 @@ def case_erase(*, case: Case) -> list[str]:
     return names
 
 
+def cases_expire() -> int:
+    """Erase what may no longer be kept (see `CaseQuerySet.expired`); returns how many cases went."""
+    expired = list(Case.objects.expired()[:500])
+    for case in expired:
+        case_erase(case=case)
+    return len(expired)
+
+
 def _files_delete(names: Sequence[str]) -> None:
     for name in names:
         default_storage.delete(name)

@@ -44,3 +44,11 @@ def sweep_analyses_task() -> None:
     counts = services.analyses_sweep()
     if any(counts.values()):
         log.warning("analyses_swept", **counts)
+
+
+@shared_task(queue="default", soft_time_limit=300, time_limit=330)
+def expire_cases_task() -> None:
+    """Beat calls this every hour; see `services.cases_expire`."""
+    count = services.cases_expire()
+    if count:
+        log.info("cases_expired", count=count)

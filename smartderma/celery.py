@@ -4,7 +4,7 @@ from functools import partial
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 from django.db import transaction
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
@@ -33,3 +33,11 @@ def use_django_logging(**_kwargs: object) -> None:
     from django.conf import settings
 
     dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def refuse_unsafe_worker(**_kwargs: object) -> None:
+    """A worker starts under the same checks as the web."""
+    from smartderma.start import refuse_unsafe_start
+
+    refuse_unsafe_start()

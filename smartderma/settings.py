@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "diagnosis.tasks.sweep_analyses_task",
         "schedule": env.float("SWEEP_SECONDS", default=15.0),
     },
+    "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
 }
 # GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
 INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
@@ -214,6 +215,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 CONSENT_VERSION = "2026-11"
+RETENTION_DAYS_WITHOUT_STORAGE_CONSENT = env.int("RETENTION_DAYS_WITHOUT_STORAGE_CONSENT", default=30)
 
 # --- the browser's side of safety ----------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 3600)

@@ -22,7 +22,19 @@ WEB_SOURCES = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in AP
 DOORS = {"Case", "CaseImage", "Analysis", "PhotoFinding", "Prediction", "Report", "Review", "Lesion"}
 HEAVY = {"torch", "torchvision", "timm", "onnxruntime", "onnx"}
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
-LOG_KEYS = {"analysis", "case", "report", "requeued", "failed", "resent", "provider", "status", "reason", "seconds"}
+LOG_KEYS = {
+    "count",
+    "analysis",
+    "case",
+    "report",
+    "requeued",
+    "failed",
+    "resent",
+    "provider",
+    "status",
+    "reason",
+    "seconds",
+}
 
 
 def tree(path: Path) -> ast.Module:
