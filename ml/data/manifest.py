@@ -69,7 +69,7 @@ def read_manifest(file: Path | str, *, classes: Sequence[str] | None = None) -> 
 
 
 def check_manifest(manifest: Manifest, *, progress=lambda rows: rows) -> None:
-    """Refuse the first fault: label, group in two parts, class without photos, then every file. Raises ManifestError."""
+    """Refuse the first fault: labels, groups in two parts, classes without photos, then files. Raises ManifestError."""
     _check_labels(manifest)
     _check_groups(manifest.rows)
     _check_parts(manifest)

@@ -1,0 +1,130 @@
+"""What a sceptical reader wants to know about predicted probabilities, each with a 95 % interval.
+
+Shapes: probabilities [N, C], labels [N] (class indices), groups [N] (patient or lesion; resampled together).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+SMALL_CLASS = 10  # balanced accuracy is also given over classes with at least so many photos (BASELINE.md)
+RESAMPLES = 1000
+BINS = 10
+
+Figure = dict[str, float]
+
+
+def measure(
+    probabilities: np.ndarray, labels: np.ndarray, groups: Sequence[str], classes: Sequence[str]
+) -> dict[str, Any]:
+    """All overall figures, each {"value", "low", "high", "n"}, and "per_class"."""
+    counts = np.bincount(labels, minlength=len(classes))
+    present, large = np.flatnonzero(counts), np.flatnonzero(counts >= SMALL_CLASS)
+    scores: dict[str, Callable[[np.ndarray], float]] = {
+        "accuracy": lambda w: _share(probabilities.argmax(1) == labels, w),
+        "balanced_accuracy": lambda w: _recalls(probabilities, labels, w)[large].mean() if len(large) else 0.0,
+        "balanced_accuracy_all": lambda w: np.nanmean(_recalls(probabilities, labels, w)[present]),
+        "macro_precision": lambda w: _precisions(probabilities, labels, w)[present].mean(),
+        "macro_recall": lambda w: np.nanmean(_recalls(probabilities, labels, w)[present]),
+        "macro_f1": lambda w: _f1(probabilities, labels, w)[present].mean(),
+        "top3": lambda w: _share(_in_top(probabilities, labels, 3), w),
+        "ece": lambda w: calibration_error(probabilities, labels, w),
+    }
+    figures: dict[str, Any] = bootstrap(scores, groups)
+    return figures | {"per_class": per_class(probabilities, labels, classes)}
+
+
+def bootstrap(scores: dict[str, Callable[[np.ndarray], float]], groups: Sequence[str], *, seed: int = 0) -> dict:
+    """Value and percentile interval of each score under resampling of whole groups; scores take weights [N]."""
+    members = np.unique(np.asarray(groups), return_inverse=True)[1]
+    total = int(members.max()) + 1
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(total, np.full(total, 1 / total), size=RESAMPLES)[:, members].astype(float)
+    everyone = np.ones(len(members))
+    figures = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, score in scores.items():
+            low, high = np.nanpercentile([score(weights) for weights in draws], [2.5, 97.5])
+            figures[name] = _rounded(float(score(everyone)), float(low), float(high), len(members))
+    return figures
+
+
+def per_class(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, dict]:
+    """Recall and precision by class with Wilson intervals, F1, and photo counts."""
+    guess = probabilities.argmax(1)
+    table = {}
+    for index, slug in enumerate(classes):
+        of_class, called = labels == index, guess == index
+        hits = int((of_class & called).sum())
+        table[slug] = {
+            "n": int(of_class.sum()),
+            "recall": proportion(hits, int(of_class.sum())),
+            "precision": proportion(hits, int(called.sum())),
+            "f1": round(2 * hits / max(1, int(of_class.sum() + called.sum())), 4),
+        }
+    return table
+
+
+def proportion(hits: int, total: int) -> Figure | None:
+    """A share with its Wilson score interval (Wilson 1927); None of nothing."""
+    if not total:
+        return None
+    z, share = 1.959964, hits / total
+    center = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
+    return _rounded(share, float(max(0.0, center - half)), float(min(1.0, center + half)), total)
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Expected calibration error of the top class over ten equal bins (Guo et al. 2017)."""
+    weights = np.ones(len(labels)) if weights is None else weights
+    top = probabilities.max(1)
+    gap = weights * (top - (probabilities.argmax(1) == labels))
+    bins = np.minimum((top * BINS).astype(int), BINS - 1)
+    return float(np.abs(np.bincount(bins, gap, BINS)).sum() / weights.sum())
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
+    """For each bin of the top probability: photos and how many were right."""
+    top, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.minimum((top * BINS).astype(int), BINS - 1)
+    return [
+        {"low": b / BINS, "high": (b + 1) / BINS, "n": int((bins == b).sum()), "correct": int(right[bins == b].sum())}
+        for b in range(BINS)
+    ]
+
+
+def _share(right: np.ndarray, weights: np.ndarray) -> float:
+    return float((right * weights).sum() / weights.sum())
+
+
+def _in_top(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    return (np.argsort(-probabilities, axis=1)[:, :count] == labels[:, None]).any(axis=1)
+
+
+def _tallies(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    classes, guess = probabilities.shape[1], probabilities.argmax(1)
+    hits = np.bincount(labels, weights * (guess == labels), classes)
+    return hits, np.bincount(labels, weights, classes), np.bincount(guess, weights, classes)
+
+
+def _recalls(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    hits, truths, _ = _tallies(probabilities, labels, weights)
+    return hits / truths
+
+
+def _precisions(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    hits, _, calls = _tallies(probabilities, labels, weights)
+    return np.where(calls > 0, hits / np.maximum(calls, 1e-12), 0.0)
+
+
+def _f1(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    hits, truths, calls = _tallies(probabilities, labels, weights)
+    return 2 * hits / np.maximum(truths + calls, 1e-12)
+
+
+def _rounded(value: float, low: float, high: float, n: int) -> Figure:
+    return {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4), "n": n}
