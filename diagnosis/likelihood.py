@@ -14,7 +14,7 @@ FEW_PHOTOS = 30  # below this the 95 % interval of a share is wider than 3 in 10
 
 @dataclass(frozen=True)
 class Likelihood:
-    """``in_ten``: 0 means fewer than 1 in 10, 10 more than 9 in 10, None too few photos to say. ``photos``: how many."""
+    """``in_ten``: 0 means fewer than 1 in 10, 10 more than 9 in 10, None too few ``photos`` to say."""
 
     in_ten: int | None
     photos: int
