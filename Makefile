@@ -1,0 +1,43 @@
+# Smart Derma on Debian or Ubuntu with Python 3.11. `make help` lists the commands.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PY := .venv/bin/python
+export PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help run install css lint format types test test-full clean
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: python ## Install what is missing and start the site (PORT=8123 chooses another port)
+	@exec $(PYTHON) -m deploy.run
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is missing: install it with apt-get install python3.11 python3.11-venv."; exit 1; }
+
+install: python ## Install everything that development and tests need
+	@$(PYTHON) -m deploy.install dev
+
+css: install ## Build the style sheet
+	@$(PY) -m deploy.css
+
+lint: install ## Check the code without changing it
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m djlint templates --lint --quiet
+	$(PY) -m mypy
+	$(PY) manage.py makemigrations --check --dry-run
+
+format: install ## Put the code into the one form
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+test: lint css ## Linters, migrations check, all tests but the long ones, coverage
+	$(PY) -m deploy.test
+
+test-full: lint css ## The same with the long tests
+	$(PY) -m deploy.test -m ""
+
+clean: ## Remove what was installed and built; var/ (your data) stays
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis htmlcov static/build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,25 @@
+"""Fixtures that every test may ask for; the servers live in `tests.kit`."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+
+pytest_plugins = ["tests.kit.fixtures"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI a test that needs the shared data fails instead of being skipped."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and "shared_data" in item.keywords:
+        report.outcome = "failed"
+        report.longrepr = "A test of the shared data was skipped in CI: ../shared/data must be there."
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache() -> None:
+    """Rate limits count in the cache: no test may hit the limit of the one before."""
+    cache.clear()

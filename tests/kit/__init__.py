@@ -1,0 +1,1 @@
+"""Real servers, drawn photos and ready-made rows for tests."""

@@ -1,0 +1,216 @@
+"""Fixtures around `tests.kit.servers`. Servers live for a session of one xdist worker, rows for one test.
+
+A test that needs workers asks for `stack`: the test's own database file, a real broker, and `start_worker`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import pytest
+import redis
+from celery import current_app
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.db import connections
+
+from tests.kit import servers
+from tests.kit.processes import Program
+
+BUCKET = "photos"
+S3_KEYS = {"S3_ACCESS_KEY_ID": "test", "S3_SECRET_ACCESS_KEY": "test-secret", "S3_REGION": "eu-central-1"}
+
+
+@pytest.fixture(scope="session")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Logs and data of the session's servers."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_folder: Path) -> Iterator[str]:
+    """Address of a real Valkey for the whole session; tests ask for `valkey`, which starts empty."""
+    program, url = servers.start_valkey(server_folder / "valkey")
+    yield url
+    program.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: str) -> str:
+    """Address of a real, empty Valkey."""
+    with redis.Redis.from_url(valkey_server) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[servers.Postgres]:
+    """A real PostgreSQL for the whole session; tests ask for `postgres` or `on_postgres`."""
+    server = servers.Postgres()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres(postgres_server: servers.Postgres) -> Iterator[str]:
+    """DATABASE_URL of a fresh, empty database."""
+    name = f"test_{servers.free_port()}"
+    postgres_server.execute(f"CREATE DATABASE {name}")
+    yield postgres_server.address(name)
+    postgres_server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def on_postgres(postgres: str, django_db_blocker: pytest.FixtureRequest) -> Iterator[str]:
+    """This test's `default` database is a migrated PostgreSQL, in every thread. Gives its DATABASE_URL."""
+    import environ
+
+    before = connections.settings["default"]
+    with django_db_blocker.unblock():
+        connections["default"].close()
+        connections.settings["default"] = connections.configure_settings(
+            {"default": environ.Env.db_url_config(postgres)}
+        )["default"]
+        del connections["default"]
+        call_command("migrate", verbosity=0, interactive=False)
+        yield postgres
+        connections["default"].close()
+        del connections["default"]
+        connections.settings["default"] = before
+
+
+@pytest.fixture(scope="session")
+def s3_server(server_folder: Path) -> Iterator[str]:
+    program, address = servers.start_s3(server_folder)
+    yield address
+    program.stop()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 bucket: the environment that makes the site use it, and a client to look into it."""
+
+    environment: dict[str, str]
+    client: object
+    name: str = BUCKET
+
+
+@pytest.fixture
+def s3(s3_server: str, settings) -> Iterator[Bucket]:
+    """A fresh private bucket on a real S3 server; the `default` storage of this process uses it too."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3_server,
+        region_name=S3_KEYS["S3_REGION"],
+        aws_access_key_id=S3_KEYS["S3_ACCESS_KEY_ID"],
+        aws_secret_access_key=S3_KEYS["S3_SECRET_ACCESS_KEY"],
+    )
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": S3_KEYS["S3_REGION"]})
+    environment = {"S3_BUCKET": BUCKET, "S3_ENDPOINT_URL": s3_server, **S3_KEYS}
+    settings.STORAGES = {**settings.STORAGES, "default": _s3_storage(s3_server)}
+    yield Bucket(environment=environment, client=client)
+    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+    client.close()
+
+
+def _s3_storage(endpoint: str) -> dict:
+    """What smartderma/settings.py builds from the environment of `Bucket`."""
+    options = {
+        "bucket_name": BUCKET,
+        "endpoint_url": endpoint,
+        "region_name": S3_KEYS["S3_REGION"],
+        "access_key": S3_KEYS["S3_ACCESS_KEY_ID"],
+        "secret_key": S3_KEYS["S3_SECRET_ACCESS_KEY"],
+        "object_parameters": {"ServerSideEncryption": "AES256"},
+    }
+    return {"BACKEND": "smartderma.storage.PrivateS3Storage", "OPTIONS": options}
+
+
+@dataclass
+class Stack:
+    """The environment that the programs of one test share, and what starts them. All of them end with the test."""
+
+    folder: Path
+    environment: dict[str, str]
+    running: ExitStack = field(default_factory=ExitStack)
+
+    def worker(self, queues: str = "inference", **environment: str) -> Program:
+        return self._keep(servers.start_worker(self.folder, queues, {**self.environment, **environment}))
+
+    def beat(self, **environment: str) -> Program:
+        return self._keep(servers.start_beat(self.folder, {**self.environment, **environment}))
+
+    def web(self, **environment: str) -> str:
+        """Starts gunicorn; gives its address."""
+        program, address = servers.start_web(self.folder, {**self.environment, **environment})
+        self._keep(program)
+        return address
+
+    def _keep(self, program: Program) -> Program:
+        self.running.callback(program.stop)
+        return program
+
+
+def database_url() -> str:
+    """DATABASE_URL of the database that this test uses now."""
+    now = connections["default"].settings_dict
+    if now["ENGINE"].endswith("sqlite3"):
+        return f"sqlite:///{now['NAME']}"
+    return f"postgres://{now['USER']}@{now['HOST']}:{now['PORT']}/{now['NAME']}"
+
+
+@pytest.fixture
+def broker(valkey: str, settings) -> Iterator[str]:
+    """Tasks of this process go to the real broker."""
+    before = current_app.conf.broker_url
+    settings.REDIS_URL = valkey
+    current_app.conf.broker_url = valkey
+    current_app.pool.force_close_all()
+    current_app.amqp._producer_pool = None
+    yield valkey
+    current_app.conf.broker_url = before
+    current_app.pool.force_close_all()
+    current_app.amqp._producer_pool = None
+
+
+@pytest.fixture
+def stack_environment(broker: str) -> dict[str, str]:
+    """What the programs of a stack find in their environment; a test may add to it before it starts one."""
+    return {
+        "REDIS_URL": broker,
+        "DATABASE_URL": database_url(),
+        "VAR_DIR": os.environ["VAR_DIR"],
+        "SMARTDERMA_RELEASE": django_settings.MODEL_RELEASE,
+        "EMAIL_URL": "memorymail://",
+    }
+
+
+@pytest.fixture
+def stack(stack_environment: dict[str, str], tmp_path: Path) -> Iterator[Stack]:
+    """Real programs on this test's own database and a real broker; needs `transactional_db` or `on_postgres`."""
+    with ExitStack() as running:
+        yield Stack(folder=tmp_path, environment=stack_environment, running=running)
+
+
+@pytest.fixture
+def start_worker(stack: Stack) -> Callable[..., Program]:
+    """`start_worker(queues, **environment)`: a real Celery worker."""
+    return stack.worker
+
+
+@pytest.fixture
+def site(transactional_db: None, stack: Stack) -> str:
+    """Address of the whole site: gunicorn, both workers and beat on this test's database."""
+    stack.worker("inference")
+    stack.worker("default")
+    stack.beat()
+    return stack.web()
