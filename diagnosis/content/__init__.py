@@ -25,7 +25,7 @@ class Block:
     language that the text is really in."""
 
     key: str
-    heading: str
+    title: str
     text: str
     source_url: str
     version: str
@@ -74,19 +74,13 @@ def _block(slug: str, key: str, files: list[dict[str, Any]]) -> Block:
     section = file[slug]
     return Block(
         key=key,
-        heading=file["headings"][key],
+        title=file["headings"][key],
         text=section[key].strip(),
         source_url=section["source_url"],
         version=file["version"],
         locale=file["locale"],
         clinically_reviewed_by=section["clinically_reviewed_by"],
     )
-
-
-def title_for(slug: str, locale: str = FALLBACK_LOCALE) -> str:
-    """The name of a class in the reader's language. Raises KeyError for an unknown class."""
-    key = BY_SLUG[slug].slug
-    return next(file[key]["title"] for file in _files(locale) if file.get(key, {}).get("title"))
 
 
 def message_for(key: str, locale: str = FALLBACK_LOCALE) -> Message:

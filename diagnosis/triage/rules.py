@@ -105,8 +105,11 @@ def prediction_set(_answers: Answers, facts: PredictionFacts | None) -> tuple[Fi
 
 
 def not_judged(_answers: Answers, facts: PredictionFacts | None) -> tuple[FiredRule, ...]:
-    """Without a judgement nobody is told that looking after it at home is enough."""
-    return _fired("not_judged", "routine", facts is None or not facts.judged)
+    """A photo that could not be judged never means that looking after it at home is enough.
+
+    Silent while there is no model result at all: a case keeps its highest tier, and the photo is still to come.
+    """
+    return _fired("not_judged", "routine", facts is not None and not facts.judged)
 
 
 def _fired(code: str, tier: str, fires: bool, detail: str = "") -> tuple[FiredRule, ...]:

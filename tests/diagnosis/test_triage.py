@@ -77,8 +77,6 @@ def merged_facts(first, second):
 @given(fixed_answers, multis, multis, predictions, predictions)
 @settings(deadline=None, max_examples=150)
 def test_two_sets_of_evidence_together_are_never_less_urgent(fixed, first, second, one, two):
-    if one is None or two is None:  # "not judged" asks for a visit; a judged photo may lift exactly that
-        one = two = one or two
     both = rank(merged_answers(fixed, first, second), merged_facts(one, two))
     assert both >= max(rank(fixed | first, one), rank(fixed | second, two))
 

@@ -157,6 +157,7 @@ VIGNETTES = [
       saw("eczema"), "self_care", ("skin_type_untested",)),
     V("brown skin, release tested well", {"skin_type": "V"}, saw("eczema", skin=SKIN_TESTED), "self_care"),
     V("skin type not known", {"skin_type": "unknown"}, saw("eczema"), "self_care"),
+    V("answers before the photo", {"symptoms": ["itch"]}, None, "self_care"),
     V("photo could not be used", {}, saw(outcome="unusable"), "routine", ("poor_image",)),
 ]  # fmt: skip
 
