@@ -15,7 +15,6 @@ log = structlog.get_logger(__name__)
 
 
 @shared_task(
-    queue=settings.INFERENCE_QUEUE,
     soft_time_limit=settings.ANALYSIS_SOFT_LIMIT_SECONDS,
     time_limit=settings.ANALYSIS_HARD_LIMIT_SECONDS,
 )
@@ -38,7 +37,7 @@ def run_analysis_task(analysis_id: str) -> None:
         raise
 
 
-@shared_task(queue="default", soft_time_limit=60, time_limit=90)
+@shared_task(soft_time_limit=60, time_limit=90)
 def sweep_analyses_task() -> None:
     """Beat calls this; see `services.analyses_sweep`."""
     counts = services.analyses_sweep()
@@ -46,7 +45,7 @@ def sweep_analyses_task() -> None:
         log.warning("analyses_swept", **counts)
 
 
-@shared_task(queue="default", soft_time_limit=300, time_limit=330)
+@shared_task(soft_time_limit=300, time_limit=330)
 def expire_cases_task() -> None:
     """Beat calls this every hour; see `services.cases_expire`."""
     count = services.cases_expire()

@@ -138,6 +138,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 # GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
 INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
+CELERY_TASK_ROUTES = {"diagnosis.tasks.run_analysis_task": {"queue": INFERENCE_QUEUE}}  # all others: "default"
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 ANALYSIS_SOFT_LIMIT_SECONDS = env.int("ANALYSIS_SOFT_LIMIT_SECONDS", default=60)
 ANALYSIS_HARD_LIMIT_SECONDS = env.int("ANALYSIS_HARD_LIMIT_SECONDS", default=75)
@@ -291,7 +292,14 @@ GOOGLE_PLACES_URL = env.str("GOOGLE_PLACES_URL", default="https://places.googlea
 OVERPASS_URL = env.str("OVERPASS_URL", default="")
 NOMINATIM_URL = env.str("NOMINATIM_URL", default="")
 FINDER_CONTACT = env.str("FINDER_CONTACT", default="")
-LEAFLET_CONFIG: dict = {"TILES": [], "RESET_VIEW": False, "NO_GLOBALS": False}
+# No map by default. A layer of your own server, or of a provider whose terms you accept: "https://host/{z}/{x}/{y}.png"
+MAP_TILES_URL = env.str("MAP_TILES_URL", default="")
+MAP_TILES_ATTRIBUTION = env.str("MAP_TILES_ATTRIBUTION", default="© OpenStreetMap contributors")
+LEAFLET_CONFIG: dict = {
+    "TILES": [("Map", MAP_TILES_URL, MAP_TILES_ATTRIBUTION)] if MAP_TILES_URL else [],
+    "RESET_VIEW": False,
+    "NO_GLOBALS": False,
+}
 
 # --- observability -------------------------------------------------------------------------------------------------
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
