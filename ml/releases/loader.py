@@ -67,6 +67,14 @@ class Release:
     disagreement_threshold: float
     document: Mapping[str, Any]
 
+    def __getitem__(self, key: str) -> Any:
+        """A top-level field of release.json."""
+        return self.document[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A top-level field of release.json, ``default`` where it is missing."""
+        return self.document.get(key, default)
+
     @property
     def non_commercial(self) -> bool:
         """True where the licences of the training photos forbid commercial use (also where nothing is said)."""
@@ -75,7 +83,7 @@ class Release:
     @property
     def max_set_size(self) -> int:
         """Largest prediction set that still counts as an answer."""
-        return int(self.conformal.get("max_set_size", DEFAULT_MAX_SET))
+        return int(self.conformal.get("limit", DEFAULT_MAX_SET))
 
 
 def active_name() -> str:
@@ -153,7 +161,7 @@ def _parse(document: dict[str, Any], path: Path) -> Release:
         temperature=float(calibration.get("ensemble", document.get("temperature") or 1.0)),
         thresholds={slug: float(value) for slug, value in document["thresholds"].items() if value is not None},
         conformal=document["conformal"],
-        ood=document["ood"],
+        ood=document["ood"] or {},
         disagreement_threshold=float(document["disagreement"]["threshold"]),
         document=document,
     )
@@ -189,18 +197,21 @@ def _problems(release: Release) -> Iterator[str]:
     yield from (f"unknown class {slug}" for slug in sorted((known | set(release.thresholds)) - set(BY_SLUG)))
     yield from (f"{slug} was trained but is not among its classes" for slug in sorted(trained - known))
     yield from (f"{slug} has no threshold" for slug in sorted(trained & _CANCER_SLUGS - set(release.thresholds)))
-    if not release.members or not _all_positive(release):
+    if not release.members or not _numbers_make_sense(release):
         yield "a member, weight, temperature or threshold is missing or out of range"
     if any(member.crop not in ("center", "squash") for member in release.members):
         yield "it asks for an unknown crop"
+    if not str(release.conformal.get("method", "LAC")).startswith("LAC"):
+        yield "it asks for an unknown kind of prediction set"
     if any(Path(name).name != name for name in _file_names(release)):
         yield "it names a file outside its folder"
 
 
-def _all_positive(release: Release) -> bool:
-    numbers = [release.temperature, *release.thresholds.values()]
-    numbers += [number for member in release.members for number in (member.weight, member.temperature)]
-    return all(math.isfinite(number) and number > 0 for number in numbers)
+def _numbers_make_sense(release: Release) -> bool:
+    weights = [member.weight for member in release.members]
+    positive = [sum(weights), release.temperature, *release.thresholds.values()]
+    positive += [member.temperature for member in release.members]
+    return all(math.isfinite(number) and number > 0 for number in positive) and min(weights) >= 0
 
 
 def _file_names(release: Release) -> list[str]:

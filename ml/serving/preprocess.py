@@ -1,0 +1,68 @@
+"""From a decoded photo to the arrays that the networks take; each distinct size is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from ml.releases.loader import Member
+
+_RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+Box = tuple[float, float, float, float]
+
+
+def decode_side(members: Sequence[Member]) -> int:
+    """Short side in pixels that a photo needs after decoding, so that no member gets an enlarged picture."""
+    return max(member.resize or member.input_size for member in members)
+
+
+def prepare(image: Image.Image, members: Sequence[Member]) -> dict[str, np.ndarray]:
+    """Arrays float32 [3, S, S], normalised, by member name; members with the same wishes share one array."""
+    pixels: dict[tuple, np.ndarray] = {}
+    arrays: dict[tuple, np.ndarray] = {}
+    for member in members:
+        shape = _geometry(member)
+        look = (*shape, member.mean, member.std)
+        if look not in arrays:
+            if shape not in pixels:
+                pixels[shape] = _pixels(image, member)
+            arrays[look] = _normalise(pixels[shape], member)
+    return {member.name: arrays[(*_geometry(member), member.mean, member.std)] for member in members}
+
+
+def _geometry(member: Member) -> tuple:
+    return member.input_size, member.resize, member.crop, member.interpolation
+
+
+def seen_box(size: tuple[int, int], member: Member) -> Box:
+    """The part of an upright photo of ``size`` (width, height) that ``member`` looks at, as shares 0..1."""
+    if member.crop == "squash":
+        return 0.0, 0.0, 1.0, 1.0
+    share = member.input_size / (member.resize or member.input_size) * min(size)
+    wide, high = min(1.0, share / size[0]), min(1.0, share / size[1])
+    return (1 - wide) / 2, (1 - high) / 2, (1 + wide) / 2, (1 + high) / 2
+
+
+def _pixels(image: Image.Image, member: Member) -> np.ndarray:
+    """uint8 [S, S, 3], cut and scaled like torchvision's Resize and CenterCrop on a PIL image."""
+    side, resample = member.input_size, _RESAMPLING[member.interpolation]
+    if member.crop == "squash":
+        return np.asarray(image.resize((side, side), resample))
+    short = member.resize or side
+    scale = short / min(image.size)
+    size = (short, int(image.height * scale)) if image.width <= image.height else (int(image.width * scale), short)
+    image = image if image.size == size else image.resize(size, resample)
+    left, top = round((size[0] - side) / 2), round((size[1] - side) / 2)
+    return np.asarray(image.crop((left, top, left + side, top + side)))
+
+
+def _normalise(pixels: np.ndarray, member: Member) -> np.ndarray:
+    mean, std = (np.asarray(values, dtype=np.float32) for values in (member.mean, member.std))
+    scaled = pixels * (1 / (255 * std)) - mean / std
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32)
