@@ -37,7 +37,7 @@ class AnalysisRequest(serializers.Serializer):
         except (json.JSONDecodeError, RecursionError) as error:
             raise serializers.ValidationError("The answers are not valid JSON.") from error
         except AnswersError as error:
-            raise serializers.ValidationError(error.errors) from error
+            raise serializers.ValidationError(error.errors.get("answers") or error.errors) from error
 
 
 class PredictionBody(serializers.Serializer):

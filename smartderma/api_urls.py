@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 
 from diagnosis.api import AnalysisViewSet
 
-router = SimpleRouter(trailing_slash=False)
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")
 
 open_to_all = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}

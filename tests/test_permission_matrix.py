@@ -1,0 +1,215 @@
+"""Every address for every role. A URL name that is missing here fails the tests; so does a row without a URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+
+from reports.services import report_render
+from tests.kit import factories, photos
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("anonymous", "owner", "stranger", "dermatologist", "second_reader", "unverified", "operator", "partner")
+LOGIN = "log-in page"
+OPEN = dict.fromkeys(ROLES, 200)
+
+
+def allow(
+    status: int | str = 200, *roles: str, anonymous: int | str = LOGIN, others: int = 404
+) -> dict[str, int | str]:
+    """`status` for `roles`, `anonymous` for strangers without a log-in, `others` for everybody else."""
+    return {**dict.fromkeys(ROLES, others), "anonymous": anonymous, **dict.fromkeys(roles, status)}
+
+
+READERS = ("dermatologist", "second_reader")
+SIGNED_IN = tuple(role for role in ROLES if role != "anonymous")
+OWNER = allow(200, "owner")
+READABLE = allow(200, "owner", *READERS)  # the case was sent to the dermatologists
+PRIVATE = allow(200, "owner")  # the case was not sent to them
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a request gets: `expect` is a status per role; `case` names the object whose id is in the address."""
+
+    expect: dict[str, int | str]
+    method: str = "get"
+    case: str = ""
+    part: str = "case"
+    data: dict = field(default_factory=dict)
+
+
+CASE_NAMES = {
+    "case_detail": ("get", 200),
+    "case_status": ("get", 200),
+    "case_retry": ("post", 302),
+    "case_review_request": ("post", 302),
+    "case_delete": ("get", 200),
+}
+
+MATRIX: dict[str, list[Row]] = {
+    "home": [Row(OPEN)],
+    "release_card": [Row(OPEN)],
+    "health_live": [Row(OPEN)],
+    "health_ready": [Row(OPEN)],
+    "schema": [Row(OPEN)],
+    "docs": [Row(OPEN)],
+    "set_language": [Row(dict.fromkeys(ROLES, 302), method="post", data={"language": "en"})],
+    "finder_search": [Row(OPEN)],
+    "case_list": [Row(allow(200, "owner", "stranger"))],
+    "case_create": [Row(allow(200, "owner", "stranger"))],
+    "consent_edit": [Row(allow(200, "owner", "stranger"))],
+    "my_data": [Row(allow(200, *SIGNED_IN))],
+    **{
+        name: [
+            Row(allow(status, "owner"), method=method, case=case)
+            for case in ("private", "sent")
+        ]
+        for name, (method, status) in CASE_NAMES.items()
+    },
+    "image_file": [Row(PRIVATE, case="private", part="image"), Row(READABLE, case="sent", part="image")],
+    "heatmap_file": [Row(PRIVATE, case="private", part="finding"), Row(READABLE, case="sent", part="finding")],
+    "report_create": [
+        Row(allow(302, "owner"), method="post", case="private"),
+        Row(allow(302, "owner", *READERS), method="post", case="sent"),
+    ],
+    "report_download": [Row(PRIVATE, case="private", part="report"), Row(READABLE, case="sent", part="report")],
+    "review_queue": [Row(allow(200, *READERS))],
+    "review_case": [Row(allow(200), case="private"), Row(allow(200, *READERS), case="sent")],
+    # The API knows keys, not log-ins: a session gets nothing (keys are tested in tests/diagnosis/test_api.py).
+    "analysis-list": [Row(dict.fromkeys(ROLES, 401), method="post")],
+    "analysis-detail": [
+        Row(dict.fromkeys(ROLES, 401), method=method, case="private", part="analysis") for method in ("get", "delete")
+    ],
+}  # fmt: skip
+
+FINDER = {"finder_results": (), "finder_place": ("ChIJ0123456789",)}
+# Pages of allauth: (open without a log-in?)
+ALLAUTH_OPEN = {
+    "account_login", "account_signup", "account_reset_password", "account_reset_password_done",
+    "account_reset_password_from_key", "account_reset_password_from_key_done", "account_confirm_email",
+    "account_email_verification_sent", "account_inactive", "account_logout", "account_confirm_login_code",
+    "mfa_authenticate",
+}  # fmt: skip
+ALLAUTH_PRIVATE = {
+    "account_email", "account_change_password", "account_set_password", "account_reauthenticate", "mfa_index",
+    "mfa_activate_totp", "mfa_deactivate_totp", "mfa_generate_recovery_codes", "mfa_view_recovery_codes",
+    "mfa_download_recovery_codes", "mfa_reauthenticate",
+}  # fmt: skip
+KEYS = {
+    "account_confirm_email": ("nosuchkey",),
+    "account_reset_password_from_key": ("1", "nosuch-key"),
+}
+
+
+def url_names(resolver=None) -> set[str]:
+    """Names of all addresses outside the operator's admin (namespace), which has a test of its own below."""
+    names = set()
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            names |= set() if pattern.namespace else url_names(pattern)
+        else:
+            names.add(pattern.name)
+    return names
+
+
+def test_every_address_has_a_row():
+    rows = MATRIX.keys() | FINDER.keys() | ALLAUTH_OPEN | ALLAUTH_PRIVATE
+    assert url_names() == rows
+
+
+@pytest.fixture
+def people() -> dict[str, object]:
+    return {
+        "owner": factories.PatientFactory(),
+        "stranger": factories.PatientFactory(),
+        "dermatologist": factories.DermatologistFactory(),
+        "second_reader": factories.DermatologistFactory(),
+        "unverified": factories.DermatologistFactory(verified=False),
+        "operator": factories.OperatorFactory(),
+        "partner": factories.UserFactory(role="partner"),
+    }
+
+
+@pytest.fixture
+def objects(people) -> dict[tuple[str, str], object]:
+    """Ids of a case that only its owner may see, and of one that was sent to the dermatologists."""
+    ids = {}
+    for name, make in (("private", factories.case_done), ("sent", factories.case_in_review)):
+        case = make(patient=people["owner"])
+        analysis, image = case.analyses.get(), case.images.get()
+        finding = analysis.findings.create(image=image, outcome="assessed")
+        finding.heatmap.save("map.png", photos_file(), save=True)
+        parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
+        parts["report"] = report_render(case=case, language="en")
+        ids |= {(name, part): row.pk for part, row in parts.items()}
+    return ids
+
+
+def photos_file():
+    from django.core.files.base import ContentFile
+
+    return ContentFile(photos.skin("PNG", size=(64, 64)))
+
+
+def client_of(role: str, people) -> Client:
+    client = Client()
+    if role != "anonymous":
+        client.force_login(people[role])
+    return client
+
+
+def status_of(client: Client, row: Row, url: str) -> int | str:
+    answer = getattr(client, row.method)(url, row.data)
+    went_to_login = answer.status_code == 302 and answer["Location"].startswith(reverse("account_login"))
+    return LOGIN if went_to_login else answer.status_code
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_matrix(name, people, objects):
+    for row in MATRIX[name]:
+        url = reverse(name, args=[objects[row.case, row.part]] if row.case else [])
+        got = {role: status_of(client_of(role, people), row, url) for role in ROLES}
+        assert got == row.expect, f"{row.method.upper()} {name} of the {row.case or 'site'}"
+
+
+@pytest.mark.parametrize("name", sorted(ALLAUTH_PRIVATE))
+def test_account_pages_need_a_log_in(name, people):
+    answer = client_of("anonymous", people).get(reverse(name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("name", sorted(ALLAUTH_OPEN))
+def test_open_account_pages_show_nothing_of_anybody(name, people):
+    answer = client_of("anonymous", people).get(reverse(name, args=KEYS.get(name, ())), follow=True)
+    assert answer.status_code == 200
+    text = answer.content.decode()
+    assert not [user.email for user in people.values() if user.email in text]
+
+
+@pytest.mark.parametrize("name", sorted(FINDER))
+def test_finder_answers_everybody_with_public_data_only(name, people):
+    for role in ROLES:
+        answer = client_of(role, people).get(reverse(name, args=FINDER[name]))
+        assert answer.status_code in {200, 400, 404}, role
+
+
+def admin_addresses() -> list[str]:
+    from django.contrib import admin
+
+    models = [model._meta for model in admin.site._registry]
+    return ["admin:index", *(f"admin:{meta.app_label}_{meta.model_name}_changelist" for meta in models)]
+
+
+def test_operators_admin_is_closed_to_everybody_else(people):
+    root = factories.OperatorFactory(is_superuser=True)
+    for name in admin_addresses():
+        url = reverse(name)
+        statuses = {role: client_of(role, people).get(url).status_code for role in ROLES if role != "operator"}
+        assert set(statuses.values()) == {302}, name
+        assert client_of("root", {"root": root}).get(url).status_code == 200, name
