@@ -1,0 +1,160 @@
+"""The intake form: photos by kind of shot and the questions of `diagnosis.questions`, built from its table."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from diagnosis.images import InspectedPhoto, inspect_uploads
+from diagnosis.models import Shot
+from diagnosis.questions import QUESTIONS, SCREENS, AnswersError, Question, clean_answers, form_definition
+
+PHOTO_TYPES = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic,.heif"
+MANY = 12  # more options than this read better as a list to pull down
+YES_NO = [("yes", _("Yes")), ("no", _("No"))]
+FIRST_SCREEN = "emergency"
+
+
+class PhotosInput(forms.FileInput):
+    """A file input that gives every file that came under its name."""
+
+    allow_multiple_selected = True
+
+    def value_from_datadict(self, data, files, name) -> list:
+        return files.getlist(name)
+
+
+class PhotosField(forms.Field):
+    """Any number of files, unopened: `diagnosis.images` decodes them and is the only judge."""
+
+    def __init__(self, *, label: Promise, multiple: bool = False) -> None:
+        attrs: dict[str, Any] = {"accept": PHOTO_TYPES, "data-photo": "", "multiple": multiple}
+        super().__init__(label=label, required=False, widget=PhotosInput(attrs))
+
+
+class AnswerField(forms.Field):
+    """One question. It takes the raw value; `clean_answers` checks all answers together."""
+
+    def __init__(self, question: Question) -> None:
+        definition = _definitions()[question.key]
+        super().__init__(
+            required=False, label=question.text, help_text=question.help, widget=_widget(question, definition)
+        )
+        self.question = question
+        self.optional_mark = not question.required
+        self.unit = question.unit if question.kind == "int" else ""
+
+
+def _definitions() -> dict[str, dict[str, Any]]:
+    return {one["key"]: one for screen in form_definition() for one in screen["questions"]}
+
+
+def _widget(question: Question, definition: dict[str, Any]) -> forms.Widget:
+    if question.kind == "multi":
+        return forms.CheckboxSelectMultiple(choices=definition["options"], attrs={"data-exclusive": question.exclusive})
+    if question.kind == "int":
+        return forms.NumberInput({"min": question.minimum, "max": question.maximum, "inputmode": "numeric"})
+    choices = YES_NO if question.kind == "bool" else definition["options"]
+    must = {"required": True} if question.required else {}
+    if len(choices) > MANY:
+        return forms.Select(choices=[("", _("Please choose")), *choices], attrs=must)
+    return forms.RadioSelect(choices=choices, attrs=must)
+
+
+class AnswersForm(forms.Form):
+    """Questions as fields. `screens` limits which ones; the rest of a partial form is not asked for."""
+
+    def __init__(self, *args, screens: tuple[str, ...] = tuple(SCREENS), **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.questions = [question for question in QUESTIONS if question.screen in screens]
+        for question in self.questions:
+            self.fields[question.key] = AnswerField(question)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        raw = {question.key: cleaned.get(question.key) for question in self.questions}
+        partial = len(self.questions) < len(QUESTIONS)
+        try:
+            self.answers = clean_answers(raw, partial=partial)
+            self._require(partial)
+        except AnswersError as error:
+            for key, sentence in error.errors.items():
+                self.add_error(key, sentence)
+        return cleaned
+
+    def _require(self, partial: bool) -> None:
+        """A partial form still asks for the required questions that it shows."""
+        missing = [q.key for q in self.questions if partial and q.required and q.key not in self.answers]
+        if missing:
+            raise AnswersError({key: str(_("Please answer this question.")) for key in missing})
+
+    def screens(self) -> Iterator[tuple[str, str | Promise, list[BoundField]]]:
+        """(code, title, fields) of each screen in order."""
+        for code, title in SCREENS.items():
+            fields = [self[question.key] for question in self.questions if question.screen == code]
+            if fields:
+                yield code, title, fields
+
+
+class EmergencyForm(AnswersForm):
+    """The first page: country and warning signs, before any photo."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, screens=(FIRST_SCREEN,), **kwargs)
+
+    @property
+    def is_emergency(self) -> bool:
+        """True when a warning sign was ticked, even if another answer is still missing."""
+        return bool(set(self.cleaned_data.get("red_flags") or []) - {"none"})
+
+
+class CaseForm(AnswersForm):
+    """A whole case. `photos` are decoded and clean once the form is valid."""
+
+    submission_key = forms.UUIDField(widget=forms.HiddenInput)
+    photo_close_up = PhotosField(label=_("Close-up"))
+    photo_angle = PhotosField(label=_("At an angle"))
+    photo_distance = PhotosField(label=_("From a distance"))
+    photo_other = PhotosField(label=_("More photos"), multiple=True)
+
+    SHOT_FIELDS = {
+        "photo_close_up": Shot.CLOSE_UP,
+        "photo_angle": Shot.ANGLE,
+        "photo_distance": Shot.DISTANCE,
+        "photo_other": Shot.OTHER,
+    }
+
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
+        super().__init__(*args, **kwargs)
+        for question in self.questions:
+            if question.screen == FIRST_SCREEN:
+                self.fields[question.key].widget = _hidden(question)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self.photos: list[InspectedPhoto] = []
+        uploads = [(file, shot) for name, shot in self.SHOT_FIELDS.items() for file in cleaned.get(name) or []]
+        try:
+            self.photos = inspect_uploads([file for file, _shot in uploads], shots=[shot for _file, shot in uploads])
+        except ValidationError as error:
+            self.add_error("photo_close_up", error)
+        return cleaned
+
+    def shots(self) -> list[BoundField]:
+        return [self[name] for name in self.SHOT_FIELDS]
+
+    def body_screens(self) -> list[tuple[str, str | Promise, list[BoundField]]]:
+        """The screens after the photos."""
+        return [screen for screen in self.screens() if screen[0] != FIRST_SCREEN]
+
+
+def _hidden(question: Question) -> forms.Widget:
+    return forms.MultipleHiddenInput() if question.kind == "multi" else forms.HiddenInput()

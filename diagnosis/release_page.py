@@ -1,0 +1,119 @@
+"""The model card as plain values: what release.json says, in words and numbers for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from diagnosis.names import condition_label
+from diagnosis.presentation import limits, tested_on
+from ml.releases.loader import ReleaseError, release_info
+
+Numbers = Mapping[str, Any]
+
+
+def release_page(name: str) -> dict[str, Any] | None:
+    """Everything that the card shows; None where no release is installed."""
+    try:
+        release = release_info(name)
+    except ReleaseError:
+        return None
+    info = release.document
+    test = info["metrics"].get("test", {})
+    return {
+        "name": info["name"],
+        "created": info["created"],
+        "code_commit": info["code_commit"],
+        "licence": info["licence"],
+        "weights_sha256": info["weights"]["sha256"],
+        "members": [_member(one, test.get("members", {})) for one in info["members"]],
+        "overall": _overall(test),
+        "per_camera": _per_camera(test),
+        "per_class": [_per_class(slug, info, test) for slug in info["classes"]],
+        "not_covered": [condition_label(s) for s in info["classes"] if s not in info["trained_classes"]],
+        "operating_points": _operating_points(info),
+        "sources": info.get("data", {}).get("sources", []),
+        "split": info.get("data", {}).get("split", ""),
+        "tested_on": tested_on(info),
+        "limits": limits(info),
+    }
+
+
+def measure(found: Any) -> dict[str, Any] | None:
+    """A share as whole per cents with its 95 % interval where the release has one; None where it was not measured."""
+    if isinstance(found, int | float):
+        return {"percent": round(100 * found), "interval": "", "n": None}
+    if not isinstance(found, Mapping) or found.get("value") is None:
+        return None
+    interval = ""
+    if found.get("low") is not None and found.get("high") is not None:
+        interval = f"{100 * found['low']:.0f}–{100 * found['high']:.0f}"
+    return {"percent": round(100 * found["value"]), "interval": interval, "n": found.get("n")}
+
+
+def _overall(test: Numbers) -> list[dict[str, Any]]:
+    """The headline measures, each with a sentence that says what it means."""
+    rows = (
+        ("accuracy", _("Right first time"), _("The likeliest condition was the true one.")),
+        ("top3", _("Right among the first three"), _("The true condition was one of the three that are shown.")),
+        ("balanced_accuracy", _("Balanced accuracy"), _("Every condition counts the same, however rare it is.")),
+        (
+            "macro_f1",
+            _("Macro F1"),
+            _("Balances missed and wrongly named conditions, each condition counting the same."),
+        ),
+        ("ece", _("Calibration error"), _("How far the stated likelihood is from the truth; 0 is perfect.")),
+    )
+    found = [(label, text, measure(test.get(key))) for key, label, text in rows]
+    return [{"label": label, "text": text, **numbers} for label, text, numbers in found if numbers]
+
+
+def _per_camera(test: Numbers) -> list[dict[str, Any]]:
+    labels = {"clinical": _("Phone or ordinary camera"), "dermoscopic": _("Skin microscope (dermoscope)")}
+    rows = [(label, measure(test.get(key, {}).get("accuracy"))) for key, label in labels.items()]
+    return [{"label": label, **numbers} for label, numbers in rows if numbers]
+
+
+def _per_class(slug: str, info: Numbers, test: Numbers) -> dict[str, Any]:
+    found = test.get("per_class", {}).get(slug, {})
+    return {
+        "label": condition_label(slug),
+        "trained": slug in info["trained_classes"],
+        "recall": measure(found.get("recall")),
+        "precision": measure(found.get("precision")),
+        "n": found.get("n"),
+        "train_n": info.get("data", {}).get("per_class", {}).get(slug, {}).get("train"),
+    }
+
+
+def _member(member: Numbers, measured: Numbers) -> dict[str, Any]:
+    found = measured.get(member["name"], {})
+    return {
+        "architecture": member["architecture"],
+        "weight_percent": round(100 * member["weight"]),
+        "input_size": member["input_size"],
+        "accuracy": measure(found.get("accuracy")),
+    }
+
+
+def _operating_points(info: Numbers) -> list[dict[str, Any]]:
+    """For each cancer class and camera: how many are caught at the alarm threshold, and at what price."""
+    rows = []
+    for slug, cameras in info.get("operating_points", {}).items():
+        for camera, point in cameras.items():
+            if isinstance(point, Mapping) and measure(point.get("sensitivity")):
+                rows.append(_operating_point(slug, camera, point))
+    return rows
+
+
+def _operating_point(slug: str, camera: str, point: Numbers) -> dict[str, Any]:
+    cameras = {"clinical": _("phone or camera"), "dermoscopic": _("skin microscope")}
+    return {
+        "label": condition_label(slug),
+        "camera": cameras.get(camera, camera),
+        "sensitivity": measure(point["sensitivity"]),
+        "specificity": measure(point.get("specificity")),
+        "n": point.get("n"),
+    }

@@ -1,0 +1,171 @@
+"""The patient's pages. Thin: access through `access`, writes through `services`, words from `presentation`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
+
+from accounts.decorators import care_consent_required, patient_required
+from diagnosis import access, services
+from diagnosis.emergency import emergency_call
+from diagnosis.facts import facts_of_case
+from diagnosis.forms import CaseForm, EmergencyForm
+from diagnosis.models import Case
+from diagnosis.presentation import present
+from diagnosis.release_page import release_page
+
+PAGE_SIZE = 20
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """What this is, for everybody."""
+    return render(request, "diagnosis/home.html")
+
+
+@require_safe
+def release_card(request: HttpRequest) -> HttpResponse:
+    """The model card: how good the active release is, on what, and what it cannot do."""
+    return render(request, "diagnosis/release_card.html", {"card": release_page(settings.MODEL_RELEASE)})
+
+
+@patient_required
+@require_safe
+def case_list(request: HttpRequest) -> HttpResponse:
+    cases = access.case_list(request.user).prefetch_related("analyses", "reviews", "images")
+    page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "diagnosis/case_list.html", {"page": page})
+
+
+@patient_required
+@care_consent_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def case_create(request: HttpRequest) -> HttpResponse:
+    """Warning signs first, then photos and questions on one page; nothing is stored before the last step."""
+    step = request.POST.get("step", "")
+    if step in {"check", "watch"}:
+        return _case_check(request, only_look=step == "watch")
+    if step == "continue":
+        return _case_form(request, CaseForm(initial=_first_answers(request)))
+    if step == "send":
+        return _case_send(request)
+    return render(request, "diagnosis/case_check.html", {"form": EmergencyForm()})
+
+
+def _case_check(request: HttpRequest, *, only_look: bool) -> HttpResponse:
+    """The answers about warning signs. `only_look`: the page asks at every tick, so that help shows at once."""
+    form = EmergencyForm(request.POST)
+    valid = form.is_valid()
+    call = emergency_call(form.cleaned_data.get("country") or "") if form.is_emergency else None
+    context = {"form": form, "call": call, "answers": _first_answers(request)}
+    if only_look:
+        return render(request, "partials/_emergency.html", context)
+    if call:
+        return render(request, "diagnosis/case_emergency.html", context)
+    if not valid:
+        return render(request, "diagnosis/case_check.html", context, status=422)
+    return _case_form(request, CaseForm(initial=_first_answers(request)))
+
+
+def _first_answers(request: HttpRequest) -> dict[str, Any]:
+    return {"country": request.POST.get("country", ""), "red_flags": request.POST.getlist("red_flags")}
+
+
+def _case_form(request: HttpRequest, form: CaseForm, status: int = 200) -> HttpResponse:
+    context = {"form": form, "max_bytes": settings.MAX_PHOTO_BYTES, "max_photos": settings.MAX_PHOTOS}
+    template = "components/error_summary.html" if request.htmx else "diagnosis/case_create.html"
+    return render(request, template, context, status=status)
+
+
+def _case_send(request: HttpRequest) -> HttpResponse:
+    form = CaseForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _case_form(request, form, status=422)
+    case = services.case_submit(
+        patient=request.user,
+        photos=form.photos,
+        answers=form.answers,
+        language=get_language() or "en",
+        submission_key=form.cleaned_data["submission_key"],
+    )
+    target = reverse("case_detail", args=[case.pk])
+    return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
+
+
+@patient_required
+@require_safe
+def case_detail(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Progress while the photos are being checked, then the result."""
+    case = access.case_get(request.user, case_id)
+    context = {"case": case, "view": present(facts_of_case(case)), "waiting": _is_waiting(case)}
+    return render(request, "diagnosis/case_detail.html", context)
+
+
+def _is_waiting(case: Case) -> bool:
+    return case.latest_analysis is not None and not case.latest_analysis.is_over
+
+
+@patient_required
+@require_safe
+def case_status(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """The progress line. Once it is over the page is loaded afresh and asks no more."""
+    case = access.case_status(request.user, case_id)
+    if request.htmx and not _is_waiting(case):
+        return HttpResponseClientRefresh()
+    return render(request, "partials/_case_progress.html", {"case": case, "waiting": _is_waiting(case)})
+
+
+@patient_required
+@require_POST
+def case_retry(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    case = access.case_get(request.user, case_id)
+    try:
+        services.analysis_retry(case=case, actor=request.user)
+    except services.WrongState as error:
+        messages.warning(request, str(error))
+    return redirect("case_detail", case.pk)
+
+
+@patient_required
+@require_POST
+def case_review_request(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    case = services.review_request(case=access.case_get(request.user, case_id), actor=request.user)
+    messages.success(request, _("Sent to the dermatologists. This page says who looks next, and by when."))
+    return redirect("case_detail", case.pk)
+
+
+@patient_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def case_delete(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Ask first, then erase the case with every file made from it."""
+    case = access.case_get(request.user, case_id)
+    if request.method == "POST":
+        services.case_erase(case=case)
+        messages.success(request, _("The check, its photos and its reports are deleted."))
+        return redirect("case_list")
+    return render(request, "diagnosis/case_delete.html", {"case": case})
+
+
+@login_required
+@require_safe
+def image_file(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
+    return access.file_response(access.image_get(request.user, image_id).file, content_type="image/jpeg")
+
+
+@login_required
+@require_safe
+def heatmap_file(request: HttpRequest, finding_id: int) -> HttpResponseBase:
+    return access.file_response(access.heatmap_get(request.user, finding_id).heatmap, content_type="image/png")
