@@ -1,6 +1,7 @@
 # Smart Derma on Debian or Ubuntu with Python 3.11. `make help` lists the commands.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered
 export PORT ?= 8000
 
 .DEFAULT_GOAL := help
@@ -33,10 +34,10 @@ format: install ## Put the code into the one form
 	$(PY) -m ruff format .
 
 test: lint css ## Linters, migrations check, all tests but the long ones, coverage
-	$(PY) -m deploy.test
+	$(PYTEST)
 
 test-full: lint css ## The same with the long tests
-	$(PY) -m deploy.test -m ""
+	$(PYTEST) -m ""
 
 clean: ## Remove what was installed and built; var/ (your data) stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis htmlcov static/build

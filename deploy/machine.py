@@ -51,9 +51,10 @@ def port_problem(host: str, port: str) -> str:
 
 def _bind_sentence(error: OSError, host: str, port: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken by another program: stop it, or choose another port with `make run PORT=8124`."
+        other = int(port) % 65535 + 1
+        return f"Port {port} is taken by another program: stop it, or choose another port: make run PORT={other}"
     if error.errno == errno.EACCES:
-        return f"Port {port} needs more rights than you have: choose one above 1024 with `make run PORT=8124`."
+        return f"Port {port} needs more rights than you have: choose one above 1024, for example make run PORT=8000"
     return f"The address {host}:{port} cannot be used: {error.strerror}."
 
 

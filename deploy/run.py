@@ -69,7 +69,8 @@ def start(host: str, port: str) -> int:
     folder = var_folder()
     held = lock(folder)
     if held is None:
-        return stop("Smart Derma already runs from this folder: stop it first (Ctrl-C in its window).")
+        running = "Smart Derma already runs from this folder: stop it first (Ctrl-C in its window)."
+        return stop(machine.port_problem(host, port) or running)
     leftovers.end(folder)
     problem = first_problem(folder, host, port)
     if problem:

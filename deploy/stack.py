@@ -58,7 +58,7 @@ class Stack(Manager):
 def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     """Shell command by process name. The workers wait for the web, so that they find a migrated database."""
     python = sys.executable
-    celery = f"{python} -m deploy.wait {address}/health/live {START_SECONDS} && exec {python} -m celery -A smartderma"
+    celery = f"{python} -m deploy.wait {address}/health/live {START_SECONDS} && exec {python} -m celery --quiet -A smartderma"
     worker = f"{celery} worker --pool prefork --concurrency 1 --without-gossip --without-mingle --loglevel INFO"
     log_ins, schedule = folder / "run" / "log-ins.txt", folder / "run" / "beat-schedule"
     return {
@@ -76,6 +76,7 @@ def set_environment(address: str) -> valkey.Valkey | None:
     development = environ.Env().bool("DEBUG", default=True)
     os.environ.setdefault("SITE_URL", address)
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # the address and the log-ins stay in sight
     if development:
         os.environ.setdefault("DEMO_ACCOUNTS", "1")
     if os.environ.get("REDIS_URL"):
@@ -89,6 +90,7 @@ def announce(address: str, public: str, log_ins: Path) -> None:
     """Say where the site is, once it answers."""
     if wait(f"{address}/health/live", START_SECONDS):
         text = log_ins.read_text().rstrip()
+        log_ins.unlink()  # it may hold the demo partner's key, which is shown once
         print(f"\n{text}\n\nSmart Derma runs at {public} (Ctrl-C stops it)\n", flush=True)
 
 

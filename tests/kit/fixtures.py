@@ -15,7 +15,6 @@ import boto3
 import pytest
 import redis
 from celery import current_app
-from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connections
 
@@ -183,13 +182,14 @@ def broker(valkey: str, settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def stack_environment(broker: str) -> dict[str, str]:
+def stack_environment(broker: str, toy_release: str) -> dict[str, str]:
     """What the programs of a stack find in their environment; a test may add to it before it starts one."""
     return {
         "REDIS_URL": broker,
         "DATABASE_URL": database_url(),
         "VAR_DIR": os.environ["VAR_DIR"],
-        "SMARTDERMA_RELEASE": django_settings.MODEL_RELEASE,
+        "SMARTDERMA_RELEASE": toy_release,
+        "SMARTDERMA_RELEASE_DIR": os.environ["SMARTDERMA_RELEASE_DIR"],
         "EMAIL_URL": "memorymail://",
     }
 
@@ -214,3 +214,20 @@ def site(transactional_db: None, stack: Stack) -> str:
     stack.worker("default")
     stack.beat()
     return stack.web()
+
+
+@pytest.fixture(scope="session")
+def toy_release_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for SMARTDERMA_RELEASE_DIR that holds the release `toy`."""
+    from tests.kit.releases import write_toy_release
+
+    return write_toy_release(tmp_path_factory.mktemp("releases")).parent
+
+
+@pytest.fixture
+def toy_release(toy_release_folder: Path, settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The active release of this test is `toy`, also in the programs of its stack."""
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(toy_release_folder))
+    monkeypatch.setenv("SMARTDERMA_RELEASE", "toy")
+    settings.MODEL_RELEASE = "toy"
+    return "toy"
