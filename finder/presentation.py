@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -51,10 +52,15 @@ def _row(place: Place, country: str) -> Row:
 def distance_text(metres: float, country: str) -> str:
     """Miles where road signs show miles (United States, United Kingdom, Liberia, Myanmar), else kilometres."""
     if country in MILES_COUNTRIES:
-        return _("%(number)s miles") % {"number": number_format(metres / METRES_PER_MILE, 1)}
+        return _("%(number)s miles") % {"number": _one_decimal(metres / METRES_PER_MILE)}
     if metres < SHORT_M:
         return _("%(number)s m") % {"number": number_format(round(metres, -1), 0)}
-    return _("%(number)s km") % {"number": number_format(metres / 1000, 1)}
+    return _("%(number)s km") % {"number": _one_decimal(metres / 1000)}
+
+
+def _one_decimal(number: float) -> str:
+    """Rounded first: `number_format` only cuts."""
+    return number_format(round(number, 1), 1)
 
 
 def call_number(phone: str) -> str:
@@ -87,7 +93,8 @@ def is_open_now(place: Place) -> bool | None:
         hours = OpeningHours(place.hours, timezone=zone, country=country, auto_country=False, auto_timezone=False)
     except (ParserError, UnknownCountryError):
         return None
-    state, _comment = hours.state()
+    # The library's own clock is not Django's, so the time is given.
+    state, _comment = hours.state(timezone.now().astimezone(zone))
     return None if state == State.UNKNOWN else state == State.OPEN
 
 
@@ -109,6 +116,5 @@ def map_data(found: Found) -> dict[str, object] | None:
         return None
     return {
         "tiles": tiles,
-        "center": [found.query.latitude, found.query.longitude],
         "places": [{"name": p.name, "position": [p.latitude, p.longitude]} for p in found.places],
     }

@@ -19,7 +19,7 @@ from finder.cities import ATTRIBUTION as TOWNS_ATTRIBUTION
 from finder.forms import PlaceForm, PositionForm
 from finder.limits import seconds_to_wait
 from finder.places import ProviderError
-from finder.presentation import map_data, rows
+from finder.presentation import call_number, map_data, rows
 from finder.services import Outcome
 
 POSITION_NAMES = frozenset({"latitude", "longitude", "lat", "lon", "lng"})
@@ -164,7 +164,8 @@ def finder_place(request: HttpRequest, place_id: str) -> HttpResponse:
         context["wait"], status = wait, HTTPStatus.TOO_MANY_REQUESTS
     else:
         try:
-            context["details"] = services.place_details(place_id=place_id)
+            details = services.place_details(place_id=place_id)
+            context |= {"details": details, "call": call_number(details.call)}
         except ProviderError as error:
             if error.reason == "missing":
                 raise Http404("No such place.") from None
