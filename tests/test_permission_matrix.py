@@ -165,6 +165,8 @@ def client_of(role: str, people) -> Client:
 
 def status_of(client: Client, row: Row, url: str) -> int | str:
     answer = getattr(client, row.method)(url, row.data)
+    if answer.streaming:
+        answer.getvalue()  # the test client closes the file at its end
     went_to_login = answer.status_code == 302 and answer["Location"].startswith(reverse("account_login"))
     return LOGIN if went_to_login else answer.status_code
 
@@ -196,7 +198,7 @@ def test_open_account_pages_show_nothing_of_anybody(name, people):
 def test_finder_answers_everybody_with_public_data_only(name, people):
     for role in ROLES:
         answer = client_of(role, people).get(reverse(name, args=FINDER[name]))
-        assert answer.status_code in {200, 400, 404}, role
+        assert answer.status_code in {200, 400, 404} if role != "anonymous" else {200, 400, 401, 404}, role
 
 
 def admin_addresses() -> list[str]:
