@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ml.ensemble import TINY, softmax
+from ml.ensemble import softmax
 from ml.evaluation.metrics import proportion
 
 # Sensitivity asked for on clinical validation photos.
@@ -19,7 +19,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     def loss(log_temperature: float) -> float:
         chosen = softmax(logits, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
-        return -float(np.log(chosen + TINY).mean())
+        return -float(np.log(np.maximum(chosen, 1e-12)).mean())
 
     return round(float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(5)), method="bounded").x)), 4)
 

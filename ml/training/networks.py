@@ -24,13 +24,19 @@ PACKAGED = {
 }
 
 
-def build_network(architecture: str, classes: int, *, init: str = "none", dropout: float = 0.3) -> nn.Module:
+def build_network(
+    architecture: str, classes: int, *, init: str = "none", dropout: float = 0.3, activation: str = ""
+) -> nn.Module:
     """A timm network with ``classes`` outputs.
 
     ``init`` is ``none`` (random), ``pretrained`` (hub, needs a connection), ``inherit`` (from EfficientNet-Lite) or a
     weights file (.pt or .safetensors); tensors whose shape differs, such as the head's, keep their random values.
+    ``activation`` replaces the architecture's own (``relu6``).
     """
-    net = timm.create_model(architecture, num_classes=classes, drop_rate=dropout, pretrained=init == "pretrained")
+    options = {"act_layer": activation} if activation else {}
+    net = timm.create_model(
+        architecture, num_classes=classes, drop_rate=dropout, pretrained=init == "pretrained", **options
+    )
     if init == "inherit":
         from ml.training.inherit import inherit_from_lite
 
@@ -41,11 +47,14 @@ def build_network(architecture: str, classes: int, *, init: str = "none", dropou
 
 
 def load_packaged(name: str) -> nn.Module:
-    """ImageNet network from a pip package; its state dict lists the same tensors in the same order as timm's."""
+    """ImageNet network from a pip package; its state dict lists the same tensors in the same order as timm's.
+
+    Padding is symmetric as in the students: TensorFlow's "same" would move the last feature map by almost one cell.
+    """
     package, locator = PACKAGED[name]
     file = getattr(importlib.import_module(package), locator).get_model_file_path()
     theirs = torch.load(file, map_location="cpu", weights_only=True)
-    net = timm.create_model(name)
+    net = timm.create_model(name, pad_type="")
     ours = net.state_dict()
     if len(ours) != len(theirs) or any(a.shape != b.shape for a, b in zip(ours.values(), theirs.values(), strict=True)):
         raise ValueError(f"The weights in {package} do not list the tensors of {name}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,9 +32,12 @@ class TrainConfig:
 
     architecture: str
     init: str = "none"
+    activation: str = ""
+    probe: bool = False
     teacher: str = "tf_efficientnet_lite2"
     distill: float = 1.0
     freeze: int = 0
+    settle: bool = False
     size: int = 160
     epochs: int = 10
     batch: int = 32
@@ -79,15 +83,23 @@ class Trainer:
         torch.manual_seed(config.seed)
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.net = build_network(config.architecture, len(classes), init=config.init, dropout=config.dropout)
+        self.net = build_network(
+            config.architecture,
+            len(classes),
+            init=config.init,
+            dropout=config.dropout,
+            activation=config.activation,
+        )
         self.net = self.net.to(memory_format=torch.channels_last)
         _freeze_early(self.net, config.freeze)
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.net))
         self.bf16 = bf16_helps(config.architecture)
         self.distiller = Distiller(config, self.net) if config.distill else None
         self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
-        if config.init == "inherit":
+        if config.settle:
             self._settle_norms()
+        if config.probe:
+            fit_head(self.net, self.train, size=config.size)
         self.ema = ModelEmaV3(self.net, decay=config.ema, use_warmup=True)
         self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.lr, weight_decay=config.weight_decay)
 
@@ -249,7 +261,8 @@ class Distiller:
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.teacher))
         self.bf16 = bf16_helps(config.teacher)
         probe = torch.zeros(2, 3, config.size, config.size)
-        pairs = zip(split_features(student, probe)[1], split_features(self.teacher, probe)[1], strict=True)
+        with torch.no_grad():
+            pairs = zip(*(split_features(net.eval(), probe)[1] for net in (student, self.teacher)), strict=True)
         self.adapters = nn.ModuleList(_adapter(mine.shape[1], theirs.shape[1]) for mine, theirs in pairs)
         if PARENTS.get(config.architecture) == config.teacher:
             for adapter in self.adapters:
@@ -277,16 +290,46 @@ def _freeze_early(net: nn.Module, stages: int) -> None:
             module.requires_grad_(False)
 
 
-@torch.no_grad()
-def predict_logits(net: nn.Module, photos: Photos, *, size: int, crop: str = "center", batch: int = 32) -> np.ndarray:
+def predict_logits(net: nn.Module, photos: Photos, *, size: int, crop: str = "center") -> np.ndarray:
     """Logits float32 [N, C] of the evaluation view of each photo."""
+    return run_photos(net, photos, net, size=size, crop=crop)
+
+
+def embed_photos(net: nn.Module, photos: Photos, *, size: int, crop: str = "center") -> np.ndarray:
+    """Pooled embeddings float32 [N, D], the input of the last layer."""
+    return run_photos(
+        net, photos, lambda x: net.forward_head(net.forward_features(x), pre_logits=True), size=size, crop=crop
+    )
+
+
+@torch.no_grad()
+def run_photos(
+    net: nn.Module, photos: Photos, forward: Callable, *, size: int, crop: str = "center", batch: int = 32
+) -> np.ndarray:
+    """``forward`` of the normalised evaluation views, in batches."""
     net.eval()
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(net))
-    logits = []
+    outputs = []
     for rows in np.array_split(photos.rows, max(1, len(photos) // batch)):
         images = torch.stack([center_view(photos.packed[int(row)], size, crop=crop) for row in rows])
-        logits.append(net(((images - mean) / std).contiguous(memory_format=torch.channels_last)))
-    return torch.cat(logits).float().numpy()
+        outputs.append(forward(((images - mean) / std).contiguous(memory_format=torch.channels_last)))
+    return torch.cat(outputs).float().numpy()
+
+
+def fit_head(net: nn.Module, photos: Photos, *, size: int, penalty: float = 0.05) -> None:
+    """Logistic regression (class weights) on frozen features becomes the last layer: linear probing before
+    fine-tuning keeps more of what transfers to other sources (Kumar et al. 2022)."""
+    from sklearn.linear_model import LogisticRegression
+
+    last = net.get_classifier()
+    features = embed_photos(net, photos, size=size)
+    mean, std = features.mean(0), features.std(0) + 1e-6
+    model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=300)
+    model.fit((features - mean) / std, photos.labels)
+    weight = model.coef_ / std
+    with torch.no_grad():
+        last.weight.copy_(torch.from_numpy(weight))
+        last.bias.copy_(torch.from_numpy(model.intercept_ - weight @ mean))
 
 
 def _save(file: Path, state: dict) -> None:
