@@ -58,7 +58,8 @@ class Stack(Manager):
 def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     """Shell command by process name. The workers wait for the web, so that they find a migrated database."""
     python = sys.executable
-    celery = f"{python} -m deploy.wait {address}/health/live {START_SECONDS} && exec {python} -m celery --quiet -A smartderma"
+    after_web = f"{python} -m deploy.wait {address}/health/live {START_SECONDS}"
+    celery = f"{after_web} && exec {python} -m celery --quiet -A smartderma"
     worker = f"{celery} worker --pool prefork --concurrency 1 --without-gossip --without-mingle --loglevel INFO"
     log_ins, schedule = folder / "run" / "log-ins.txt", folder / "run" / "beat-schedule"
     return {

@@ -155,7 +155,7 @@ class Stack:
         return address
 
     def _keep(self, program: Program) -> Program:
-        self.running.callback(program.stop)
+        self.running.callback(program.kill)  # nothing of theirs is kept, so there is nothing to end gently
         return program
 
 
@@ -168,17 +168,25 @@ def database_url() -> str:
 
 
 @pytest.fixture
-def broker(valkey: str, settings) -> Iterator[str]:
-    """Tasks of this process go to the real broker."""
+def use_broker() -> Iterator[Callable[[str], None]]:
+    """`use_broker(url)`: tasks of this process go to that broker for the rest of the test."""
     before = current_app.conf.broker_url
+
+    def switch(url: str) -> None:
+        current_app.conf.broker_url = url
+        current_app.pool.force_close_all()
+        current_app.amqp._producer_pool = None
+
+    yield switch
+    switch(before)
+
+
+@pytest.fixture
+def broker(valkey: str, use_broker: Callable[[str], None], settings) -> str:
+    """Tasks of this process go to the real broker; gives its address."""
     settings.REDIS_URL = valkey
-    current_app.conf.broker_url = valkey
-    current_app.pool.force_close_all()
-    current_app.amqp._producer_pool = None
-    yield valkey
-    current_app.conf.broker_url = before
-    current_app.pool.force_close_all()
-    current_app.amqp._producer_pool = None
+    use_broker(valkey)
+    return valkey
 
 
 @pytest.fixture

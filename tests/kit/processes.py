@@ -74,6 +74,8 @@ class Program:
 
     def kill(self) -> None:
         """kill -9 to the whole process group, as a crash or the kernel's memory killer would."""
+        if self.process is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(timeout=10)
