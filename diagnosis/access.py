@@ -42,6 +42,11 @@ def case_status(user: User, case_id: uuid.UUID) -> Case:
     return _one(Case.objects.visible_to(user).prefetch_related("analyses"), case_id)
 
 
+def case_for_task(case_id: uuid.UUID | str) -> Case | None:
+    """A case with all its parts for a worker, None when it was erased meanwhile. No person reads: nothing is logged."""
+    return Case.objects.select_related("patient").prefetch_related(*CASE_PARTS).filter(pk=case_id).first()
+
+
 def partner_case_get(partner: Partner, case_id: uuid.UUID) -> Case:
     """A partner's own case. Raises Http404 otherwise."""
     case = _one(Case.objects.of_partner(partner).prefetch_related(*CASE_PARTS), case_id)

@@ -56,7 +56,7 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "differential": _differential(facts, info) if judged else [],
         "members": _members(facts) if judged else [],
         "photos": [_photo(photo) for photo in facts.photos],
-        "advice": _advice(facts) if judged else [],
+        "advice": [_advice(slug) for slug in _advised(facts, info)],
         "review": _review(facts),
         "opinion": _opinion(facts),
         "safety_net": [str(text) for text in triage.safety_net()],
@@ -218,10 +218,15 @@ def _members(facts: CaseFacts) -> list[dict[str, Any]]:
     ]
 
 
-def _advice(facts: CaseFacts) -> list[dict[str, Any]]:
-    """Blocks for the likeliest condition and for every other one that the result mentions by name."""
-    slugs = [item["slug"] for item in _differential(facts, release_info(facts.release))]
-    return [{"slug": slug, "label": condition_label(slug), "blocks": _blocks(slug)} for slug in slugs]
+def _advised(facts: CaseFacts, info: Mapping[str, Any]) -> list[str]:
+    """What the dermatologist signed, and nothing else; before that every condition that the result names."""
+    if facts.review:
+        return [facts.review.diagnosis] if facts.review.diagnosis in BY_SLUG else []
+    return [item["slug"] for item in _differential(facts, info)] if is_judged(facts) else []
+
+
+def _advice(slug: str) -> dict[str, Any]:
+    return {"slug": slug, "label": condition_label(slug), "blocks": _blocks(slug)}
 
 
 def _blocks(slug: str) -> list[dict[str, str]]:

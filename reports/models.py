@@ -17,7 +17,11 @@ def report_key(instance: Report, _filename: str) -> str:
 
 
 class Report(models.Model):
-    """One PDF of a case. Preliminary until a dermatologist signs, then final, later amended."""
+    """One PDF of a case. Preliminary until a dermatologist signs, then final, later amended.
+
+    `version` is that of the signed opinion, 0 before the first; `facts_sha256` says what the PDF was made from: new
+    facts make a new row, and earlier rows stay.
+    """
 
     class Standing(models.TextChoices):
         PRELIMINARY = "preliminary", _("Preliminary")
@@ -31,6 +35,7 @@ class Report(models.Model):
     language = models.CharField(max_length=8)
     file = models.FileField(upload_to=report_key, max_length=100)
     sha256 = models.CharField(max_length=64)
+    facts_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = VisibleQuerySet.as_manager()
@@ -38,7 +43,9 @@ class Report(models.Model):
     class Meta:
         ordering = ["-created_at", "-version"]
         constraints = [
-            models.UniqueConstraint(fields=["case", "version", "language"], name="one_report_per_version_and_language"),
+            models.UniqueConstraint(
+                fields=["case", "version", "language", "facts_sha256"], name="one_report_per_facts_and_language"
+            ),
             models.CheckConstraint(
                 condition=Q(standing__in=["preliminary", "final", "amended"]), name="report_standing_is_known"
             ),

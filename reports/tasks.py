@@ -1,0 +1,24 @@
+"""Celery tasks: thin, ids in, safe to run twice (rule 4 of the design)."""
+
+from __future__ import annotations
+
+import structlog
+from celery import shared_task
+
+from diagnosis import access
+from reports import services
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(soft_time_limit=30, time_limit=45)
+def render_report_task(case_id: str) -> None:
+    """Make the report of a case in its own language, so that it is there when somebody asks for it."""
+    case = access.case_for_task(case_id)
+    if case is None:
+        log.info("report_case_erased", case=case_id)
+        return
+    try:
+        services.report_render(case=case)
+    except services.ReportNotReady:
+        log.info("report_not_ready", case=case_id)
