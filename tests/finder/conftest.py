@@ -9,7 +9,10 @@ from django.utils import timezone
 
 from accounts.models import DermatologistProfile, Role, User
 from finder import http
-from tests.finder.servers import KEY, GoogleService, NominatimService, OverpassService
+from tests.e2e.conftest import base_url as base_url
+from tests.e2e.conftest import browser_type_launch_args as browser_type_launch_args
+from tests.e2e.conftest import screenshots as screenshots
+from tests.finder.servers import KEY, GoogleService, NominatimService, OverpassService, TileService
 
 PUNE = (18.52, 73.855)
 
@@ -40,6 +43,13 @@ def overpass(settings) -> Iterator[OverpassService]:
 def nominatim(settings) -> Iterator[NominatimService]:
     with NominatimService() as service:
         settings.NOMINATIM_URL = service.url
+        yield service
+
+
+@pytest.fixture
+def tiles(settings) -> Iterator[TileService]:
+    with TileService() as service:
+        settings.LEAFLET_CONFIG = {"TILES": [("Map", f"{service.url}/{{z}}/{{x}}/{{y}}.png", "© Test tiles")]}
         yield service
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
@@ -9,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from PIL import Image
 
 KEY = "test-key"
 SEARCH_FIELDS = {"textQuery", "languageCode", "regionCode", "locationBias", "rankPreference", "maxResultCount"}
@@ -212,3 +215,12 @@ class NominatimService(Service):
         if seen.path != "/search" or seen.query.get("format") != ["jsonv2"] or not seen.query.get("q"):
             return Reply(400, b"bad request")
         return reply_json(self.places)
+
+
+class TileService(Service):
+    """A grey map picture for every address."""
+
+    def answer(self, seen: Seen) -> Reply:
+        buffer = io.BytesIO()
+        Image.new("L", (256, 256), 200).save(buffer, format="PNG")
+        return Reply(body=buffer.getvalue(), headers={"Content-Type": "image/png"})
