@@ -21,6 +21,7 @@ SCHEMA = 1
 DEFAULT_RELEASE = "r1"
 # A conformal set with more classes than this says nothing that helps; a release may state its own limit.
 DEFAULT_MAX_SET = 5
+OOD_METHODS = ("max_probability", "knn", "mahalanobis")  # those of `ml.ensemble.ood_score`
 _CANCER_SLUGS = frozenset(condition.slug for condition in CONDITIONS if condition.is_cancer_class)
 _BUILT_IN = Path(__file__).parent
 
@@ -203,6 +204,8 @@ def _problems(release: Release) -> Iterator[str]:
         yield "it asks for an unknown crop"
     if not str(release.conformal.get("method", "LAC")).startswith("LAC"):
         yield "it asks for an unknown kind of prediction set"
+    if release.ood and release.ood.get("method") not in OOD_METHODS:
+        yield "it asks for an unknown out-of-distribution score"
     if any(Path(name).name != name for name in _file_names(release)):
         yield "it names a file outside its folder"
 

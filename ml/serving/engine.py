@@ -17,10 +17,10 @@ from PIL import Image
 from ml import explain, quality
 from ml.photo import PhotoError, open_photo
 from ml.quality import Quality
-from ml.releases.loader import Member, Release, active_name, load_release
+from ml.releases.loader import Member, Release, ReleaseError, active_name, load_release
 from ml.serving import results
 from ml.serving.network import Network, Output
-from ml.serving.opinions import Opinions, Scorer
+from ml.serving.opinions import Opinions
 from ml.serving.preprocess import decode_side, prepare
 from ml.serving.results import PhotoResult
 
@@ -89,7 +89,7 @@ class CpuEngine:
         self._pool = ThreadPoolExecutor(max_workers=cores, thread_name_prefix="engine")
         self._networks = [Network(release, member, threads=cores) for member in release.members]
         self._decode_side = max(decode_side(release.members), quality.SCALE)
-        self._strangeness = _load_scorer(release)
+        self._reference = _load_reference(release)
 
     def warm_up(self) -> None:
         """One pass, so that the first patient does not wait for buffers; a graph that cannot run fails here."""
@@ -128,7 +128,7 @@ class CpuEngine:
             return iter(())
         outputs = self._run_networks(photos)
         stages = {n.member.name: output.milliseconds for n, output in zip(self._networks, outputs, strict=True)}
-        opinions = _timed(stages, "vote", Opinions.gather, self.release, outputs, self._strangeness)
+        opinions = _timed(stages, "vote", Opinions.gather, self.release, outputs, self._reference)
         shared = {stage: total / len(photos) for stage, total in stages.items()}
         return iter([self._result(photo, opinions, row, shared) for row, photo in enumerate(photos)])
 
@@ -172,10 +172,12 @@ def _timed(timings: dict[str, float], stage: str, work: Callable, *arguments: An
     return outcome
 
 
-def _load_scorer(release: Release) -> Scorer | None:
-    """What tells how far a photo is from those that the release was trained on; None where it brings nothing."""
+def _load_reference(release: Release) -> dict[str, Any]:
+    """What the out-of-distribution score compares with: the release's settings and the arrays of its file."""
     if "file" not in release.ood:
-        return None
-    from ml.ood import OodScorer
-
-    return OodScorer.load(release.path / release.ood["file"]).score
+        return dict(release.ood)
+    try:
+        with np.load(release.path / release.ood["file"], allow_pickle=False) as arrays:
+            return dict(release.ood) | {name: arrays[name].astype(np.float32) for name in arrays.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise ReleaseError(f"Release {release.name}: {release.ood['file']} cannot be read.") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,6 @@ from ml.serving import heatmaps, results
 from ml.serving.network import Output
 from ml.serving.preprocess import seen_box
 from ml.serving.results import MemberVote
-
-Scorer = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,20 @@ class Opinions:
     cams: dict[str, np.ndarray]
 
     @classmethod
-    def gather(cls, release: Release, outputs: Sequence[Output], strangeness: Scorer | None) -> Opinions:
-        """Calibrate, vote and measure. ``strangeness`` scores raw embeddings [N, D], larger is stranger; [N]."""
+    def gather(cls, release: Release, outputs: Sequence[Output], reference: Mapping[str, Any]) -> Opinions:
+        """Calibrate, vote and measure. ``reference`` is what the release's out-of-distribution score compares with."""
         weights = [member.weight for member in release.members]
         pairs = list(zip(release.members, outputs, strict=True))
         members = np.stack([ensemble.softmax(_trained(release, out.logits), m.temperature) for m, out in pairs])
-        embedding = outputs[release.members.index(_embedding_member(release))].embedding
+        voted = ensemble.vote(members, weights, release.temperature)
+        embeddings = _unit(outputs[release.members.index(_embedding_member(release))].embedding)
         return cls(
             release=release,
             members=members,
-            voted=ensemble.vote(members, weights, release.temperature),
+            voted=voted,
             disagreement=ensemble.disagreement(members, weights),
-            strangeness=strangeness(embedding) if strangeness else np.zeros(len(embedding)),
-            embeddings=_unit(embedding),
+            strangeness=_strangeness(release, voted, embeddings, reference),
+            embeddings=embeddings,
             cams={member.name: output.cam for member, output in pairs if output.cam is not None},
         )
 
@@ -58,13 +58,9 @@ class Opinions:
         return [MemberVote(member.name, member.weight, self.table(own[row])) for member, own in pairs]
 
     def prediction_set(self, row: int) -> tuple[str, ...]:
-        """Slugs of the conformal set of photo ``row``, likeliest first: p >= 1 - quantile (Sadinle et al. 2019).
-
-        The likeliest class is always in it.
-        """
-        ranked = np.argsort(-self.voted[row], kind="stable")
-        size = int((self.voted[row] >= 1 - float(self.release.conformal["quantile"])).sum())
-        return tuple(self.release.classes[index] for index in ranked[: max(1, size)])
+        """Slugs of the conformal set of photo ``row``, likeliest first."""
+        chosen = ensemble.prediction_set(self.voted[row], float(self.release.conformal["quantile"]))
+        return tuple(self.release.classes[index] for index in chosen)
 
     def reasons(self, row: int, quality: Quality) -> tuple[str, ...]:
         """Codes why photo ``row`` cannot be judged or needs a human look."""
@@ -104,3 +100,8 @@ def _embedding_member(release: Release) -> Member:
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+def _strangeness(release: Release, voted: np.ndarray, embeddings: np.ndarray, reference: Mapping) -> np.ndarray:
+    method = release.ood.get("method")
+    return ensemble.ood_score(method, voted, embeddings, reference) if method else np.zeros(len(voted))

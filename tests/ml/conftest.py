@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ml.taxonomy import SLUGS
 
@@ -45,8 +47,14 @@ def build_release(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the toy release; never change it, copy it (`toy_copy`)."""
-    return build_release(tmp_path_factory.mktemp("releases") / "toy")
+    """Folder of the toy release, built once for all workers of a run; never change it, copy it (`toy_copy`)."""
+    run = tmp_path_factory.getbasetemp()
+    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "releases" / "toy"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.parent / "lock"):
+        if not (folder / "release.json").exists():
+            build_release(folder)
+    return folder
 
 
 @pytest.fixture
