@@ -48,6 +48,8 @@ class Member:
     temperature: float = 1.0
     mean: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
+    activation: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.mean:
@@ -72,7 +74,7 @@ def export_release(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for member in members:
-        _round_to_half(member.net)
+        round_to_half(member.net)
     places = _write_weights(members, out / WEIGHTS)
     for member in members:
         _write_graph(member, out, places)
@@ -136,7 +138,8 @@ def _pooled_features(net: nn.Module) -> int:
 
 
 @torch.no_grad()
-def _round_to_half(net: nn.Module) -> None:
+def round_to_half(net: nn.Module) -> None:
+    """Round every weight to the nearest fp16 number, in place. Raises ExportError where one does not fit."""
     for name, tensor in net.state_dict().items():
         if tensor.is_floating_point():
             tensor.copy_(tensor.half())
@@ -260,6 +263,7 @@ def _describe(member: Member, out: Path) -> dict[str, Any]:
     return {
         "name": member.name,
         "architecture": member.architecture,
+        "activation": member.activation or "as in the architecture",
         "weight": member.weight,
         "input_size": member.input_size,
         "resize": member.input_size if member.crop == "center" else None,
@@ -271,4 +275,5 @@ def _describe(member: Member, out: Path) -> dict[str, Any]:
         "sha256": file_sha256(out / file),
         "cam": has_linear_head(member.net),
         "embedding_dim": member.net.get_classifier().in_features,
+        "training": member.training,
     }

@@ -1,0 +1,118 @@
+"""``python -m ml evaluate`` and ``python -m ml card``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def register(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``evaluate`` and ``card``; each sets ``run(args) -> exit code``."""
+    evaluate = subparsers.add_parser(
+        "evaluate",
+        help="measure a release on one part of a manifest",
+        description="Measure a release on labelled photos: accuracy, balanced accuracy, F1, top-3, calibration, by "
+        "class, source, modality and skin type, with 95 %% intervals (bootstrap over patients).",
+    )
+    evaluate.add_argument("--manifest", type=Path, required=True)
+    evaluate.add_argument("--release", help="name or folder (default: the active release)")
+    evaluate.add_argument("--part", default="test", choices=("train", "val", "test"))
+    evaluate.add_argument("--json", type=Path, help="also write every figure to this file")
+    evaluate.set_defaults(run=run_evaluate)
+    card = subparsers.add_parser("card", help="write the model card of a release")
+    card.add_argument("--release", help="name or folder (default: the active release)")
+    card.add_argument("--out", type=Path, default=Path("docs/MODEL_CARD.md"))
+    card.set_defaults(run=run_card)
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Print the figures; 1 and one sentence when release or manifest cannot be used."""
+    from ml.data.manifest import ManifestError
+    from ml.releases.loader import ReleaseError
+
+    try:
+        report = evaluate_release(args.release, args.manifest, args.part)
+    except (ManifestError, ReleaseError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1))
+    sys.stdout.write("\n".join(_lines(report)) + "\n")
+    return 0
+
+
+def run_card(args: argparse.Namespace) -> int:
+    """Write the card; 1 and one sentence when the release is not to be had."""
+    from ml.evaluation.card import write_card
+    from ml.releases.loader import ReleaseError, release_info
+
+    try:
+        write_card(release_info(args.release).path / "release.json", args.out)
+    except ReleaseError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def evaluate_release(release_name: str | None, manifest_file: Path, part: str) -> dict:
+    """`report_part` of a release's ONNX networks on one part, watermark box erased as in training.
+
+    Raises ManifestError or ReleaseError.
+    """
+    from ml.data.manifest import ManifestError, read_manifest
+    from ml.data.pack import pack_manifest
+    from ml.ensemble import softmax
+    from ml.evaluation.report import report_part
+    from ml.releases.loader import load_release
+    from ml.training.cli import CACHE, PACK_SIDE
+
+    release = load_release(release_name)
+    manifest = read_manifest(manifest_file, classes=release.classes)
+    rows = [index for index, row in enumerate(manifest.rows) if row.part == part]
+    if not rows:
+        raise ManifestError(f"{manifest_file} has no photos in the part {part}.")
+    packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, progress=_bar)
+    photos = [packed[index] for index in rows]
+    members = {m.name: softmax(_logits(release, m, photos), m.temperature) for m in release.members}
+    labels = np.array([release.classes.index(manifest.rows[index].label) for index in rows])
+    return report_part(members, release.document, labels, [manifest.rows[index] for index in rows])
+
+
+def _logits(release, member, photos: list[np.ndarray]) -> np.ndarray:
+    from ml.serving.network import Network
+    from ml.training.augment import center_view
+
+    network = Network(release, member, threads=2)
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (member.mean, member.std))
+    logits = []
+    for start in _bar(range(0, len(photos), 16)):
+        views = [center_view(photo, member.input_size, crop=member.crop) for photo in photos[start : start + 16]]
+        logits.append(network.run((np.stack(views) - mean) / std).logits)
+    return np.concatenate(logits)
+
+
+def _lines(report: dict) -> list[str]:
+    names = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "top3", "ece")
+    lines = [f"{name:20} {_figure(report[name])}" for name in names]
+    for kind in ("clinical", "dermoscopic"):
+        if kind in report:
+            lines.append(f"{kind:20} accuracy {_figure(report[kind]['accuracy'])}")
+    lines += [f"{slug:20} recall {_figure(entry['recall'])}" for slug, entry in report["per_class"].items()]
+    lines += [f"{name:20} {_figure(entry['balanced_accuracy'])}" for name, entry in report["members"].items()]
+    return lines
+
+
+def _figure(figure: dict | None) -> str:
+    if figure is None:
+        return "no photos"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f}), n {figure['n']}"
+
+
+def _bar(rows):
+    from tqdm import tqdm
+
+    return tqdm(rows, mininterval=1)

@@ -1,0 +1,196 @@
+"""Finished runs to a release: view, temperature, weights and thresholds from validation, then figures, then export."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ml.data.manifest import Manifest, Row
+from ml.data.pack import Packed
+from ml.data.stats import summarise_data
+from ml.ensemble import balanced_log_loss, disagreement, ood_score, search_weights, softmax, vote
+from ml.evaluation.decisions import TARGETS, choose_threshold, conformal_quantile, fit_temperature
+from ml.evaluation.metrics import reliability
+from ml.evaluation.ood import METHOD, fit_reference
+from ml.evaluation.report import report_part
+from ml.training.export import Member, export_release, file_sha256, round_to_half
+from ml.training.licence import licence_text
+from ml.training.networks import MEMBERS, build_network
+from ml.training.train import Photos, embed_photos, predict_logits, select_photos
+
+FALSE_REJECTION = 0.05  # share of validation photos that the out-of-distribution limit may refuse
+MAX_SET = 5  # a longer prediction set is no answer
+OOD_FILE = "ood.npz"
+
+
+@dataclass
+class Part:
+    """Photos of one part with the logits of each member."""
+
+    photos: Photos
+    rows: list[Row]
+    logits: list[np.ndarray]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class index of each photo."""
+        return self.photos.labels
+
+
+def assemble_release(
+    runs: Sequence[Path], manifest: Manifest, packed: Packed, out: Path, *, name: str, say=lambda line: None
+) -> dict[str, Any]:
+    """Export the best checkpoints of ``runs`` and everything that was chosen and measured; returns release.json."""
+    members = [load_member(run) for run in runs]
+    classes = list(manifest.classes)
+    photos = {part: select_photos(manifest, packed, part) for part in ("train", "val", "test")}
+    for member in members:
+        choose_view(member, photos["val"])
+        say(f"{member.name}: {member.input_size} px, {member.crop}")
+    val, test = (_predict(members, manifest, photos[part]) for part in ("val", "test"))
+    fields = _decide(members, classes, val)
+    fields |= _fit_ood(members, photos["train"], photos["val"], out)
+    described = {"members": [{"weight": member.weight} for member in members]}
+    fields["metrics"] = {
+        part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)
+        for part, data in (("val", val), ("test", test))
+    }
+    fields["operating_points"] = fields["metrics"]["val"]["operating_points"]
+    voted = _vote(members, test, fields["calibration"]["ensemble"])
+    summary = summarise_data(manifest)
+    fields |= {
+        "reliability": reliability(voted, test.labels),
+        "code_commit": _commit(),
+        "licence": {
+            "name": "research and non-commercial use only",
+            "non_commercial": True,
+            "file": "LICENSE-WEIGHTS.md",
+        },
+        "data": summary | {"split": "official part column: 70/15/15 by patient, else lesion, else look-alike cluster"},
+    }
+    export_release(
+        members, out, classes=classes, name=name, extra=fields, files={"LICENSE-WEIGHTS.md": licence_text(summary)}
+    )
+    return fields
+
+
+def load_member(run: Path) -> Member:
+    """The best checkpoint of a run as a member that views photos as it was trained."""
+    state = torch.load(run / "best.pt", weights_only=True)
+    config = state["config"]
+    net = build_network(config["architecture"], len(state["classes"]), activation=config.get("activation", ""))
+    net.load_state_dict(state["model"])
+    round_to_half(net)
+    short = {architecture: member for member, architecture in MEMBERS.items()}
+    return Member(
+        name=short.get(config["architecture"], config["architecture"]),
+        architecture=config["architecture"],
+        net=net.eval(),
+        input_size=config["size"],
+        activation=config.get("activation", ""),
+        training=config | {"epochs_done": state["epoch"]},
+    )
+
+
+def choose_view(member: Member, val: Photos) -> None:
+    """Set size and crop with the lowest balanced log loss on validation, each at its best temperature."""
+    trained = member.input_size
+    losses = {}
+    for size in (trained, trained * 5 // 4 // 32 * 32):
+        for crop in ("center", "squash"):
+            logits = predict_logits(member.net, val, size=size, crop=crop)
+            temperature = fit_temperature(logits, val.labels)
+            losses[size, crop] = balanced_log_loss(softmax(logits, temperature), val.labels), temperature
+    (member.input_size, member.crop), (_, member.temperature) = min(losses.items(), key=lambda item: item[1])
+
+
+def _predict(members: Sequence[Member], manifest: Manifest, photos: Photos) -> Part:
+    logits = [predict_logits(m.net, photos, size=m.input_size, crop=m.crop) for m in members]
+    return Part(photos, [manifest.rows[int(index)] for index in photos.rows], logits)
+
+
+def _calibrated(members: Sequence[Member], part: Part) -> dict[str, np.ndarray]:
+    pairs = zip(members, part.logits, strict=True)
+    return {member.name: softmax(logits, member.temperature) for member, logits in pairs}
+
+
+def _vote(members: Sequence[Member], part: Part, temperature: float) -> np.ndarray:
+    return vote(list(_calibrated(members, part).values()), [member.weight for member in members], temperature)
+
+
+def _decide(members: Sequence[Member], classes: list[str], val: Part) -> dict[str, Any]:
+    """Weights (set in ``members``), temperature, thresholds, conformal quantile and disagreement limit."""
+    own = list(_calibrated(members, val).values())
+    for member, weight in zip(members, search_weights(own, val.labels), strict=True):
+        member.weight = weight
+    temperature = fit_temperature(np.log(_vote(members, val, 1.0)), val.labels)
+    voted = _vote(members, val, temperature)
+    spread = disagreement(own, [member.weight for member in members])
+    return {
+        "classes": classes,
+        "calibration": {
+            "method": "temperature",
+            "per_member": {member.name: member.temperature for member in members},
+            "ensemble": temperature,
+            "formula": "p = softmax(log(sum_m weight_m * softmax(logits_m / T_m)) / T_ensemble)",
+        },
+        "thresholds": _thresholds(voted, classes, val),
+        "conformal": {
+            "alpha": 0.1,
+            "quantile": conformal_quantile(voted, val.labels),
+            "method": "LAC",
+            "rule": "p >= 1 - quantile",
+            "limit": MAX_SET,
+        },
+        "disagreement": {"threshold": round(float(np.quantile(spread, 0.95)), 4), "chosen": "95th percentile on val"},
+    }
+
+
+def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, float]:
+    """One threshold for each class of TARGETS that has clinical validation photos."""
+    clinical = np.array([row.modality != "dermoscopic" for row in val.rows])
+    chosen = {
+        slug: choose_threshold(voted[clinical, index], val.labels[clinical] == index, TARGETS[slug])
+        for index, slug in enumerate(classes)
+        if slug in TARGETS
+    }
+    return {slug: value for slug, value in chosen.items() if value is not None}
+
+
+def _fit_ood(members: Sequence[Member], train: Photos, val: Photos, out: Path) -> dict[str, Any]:
+    """Write the reference of the heaviest member; the limit refuses 5 % of validation photos."""
+    member = max(members, key=lambda member: member.weight)
+    views = {"size": member.input_size, "crop": member.crop}
+    known, fresh = (_unit(embed_photos(member.net, photos, **views)) for photos in (train, val))
+    reference = fit_reference(known, train.labels)
+    out.mkdir(parents=True, exist_ok=True)
+    np.savez(out / OOD_FILE, **reference)
+    scores = ood_score(METHOD, np.zeros((len(fresh), 1)), fresh, reference)
+    return {
+        "ood": {
+            "method": METHOD,
+            "embedding_member": member.name,
+            "file": OOD_FILE,
+            "sha256": file_sha256(out / OOD_FILE),
+            "threshold": round(float(np.quantile(scores, 1 - FALSE_REJECTION)), 4),
+            "chosen": "5 % false rejection on validation",
+        }
+    }
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _commit() -> str:
+    git = shutil.which("git")
+    if not git:
+        return ""
+    return subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()

@@ -1,0 +1,140 @@
+"""``python -m ml train`` and ``python -m ml export``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+RUNS = Path("var/runs")
+CACHE = Path("var/cache")
+PACK_SIDE = 192  # px; the largest training size
+
+
+def register(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``train`` and ``export``; each sets ``run(args) -> exit code``."""
+    _register_train(subparsers)
+    _register_export(subparsers)
+
+
+def _register_train(subparsers: argparse._SubParsersAction) -> None:
+    train = subparsers.add_parser(
+        "train",
+        help="train one network",
+        description="Train one network. Settings come from a file in ml/configs, then from --set. "
+        "A killed run goes on with --resume exactly where its last epoch ended.",
+    )
+    train.add_argument("config", type=Path, help="TOML file with the fields of ml.training.train.TrainConfig")
+    train.add_argument("--manifest", type=Path, required=True, help="CSV of labelled photos with a part column")
+    train.add_argument("--extra", type=Path, help="CSV of further photos for the teacher; labels are not used")
+    train.add_argument("--out", type=Path, help="run folder (default: var/runs/<name of the config>)")
+    train.add_argument("--init", help="none, pretrained, inherit or a weights file; replaces the config's")
+    train.add_argument("--pretrained", action="store_true", help="same as --init pretrained (needs a connection)")
+    train.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="replace fields, e.g. epochs=3")
+    train.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    train.set_defaults(run=run_train)
+
+
+def _register_export(subparsers: argparse._SubParsersAction) -> None:
+    export = subparsers.add_parser(
+        "export",
+        help="make a release of trained runs",
+        description="Choose view, temperature, weights and thresholds on validation photos, measure, and write ONNX "
+        "graphs, fp16 weights and release.json; refuses when ONNX Runtime and PyTorch differ.",
+    )
+    export.add_argument("runs", nargs="+", type=Path, help="run folders, one for each member")
+    export.add_argument("--manifest", type=Path, required=True)
+    export.add_argument("--release", required=True, help="name of the release, e.g. r1")
+    export.add_argument("--out", type=Path, help="folder (default: ml/releases/<name>)")
+    export.set_defaults(run=run_export)
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train; 1 and one sentence when the manifest or a setting is wrong."""
+    from ml.data.manifest import ManifestError, check_manifest, read_manifest
+    from ml.training.train import Trainer, select_photos
+
+    try:
+        config = read_config(args.config, _overrides(args))
+        manifest = read_manifest(args.manifest)
+        check_manifest(manifest, progress=_bar)
+        packed = _pack(manifest)
+    except (ManifestError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    extra = read_manifest(args.extra) if args.extra else None
+    trainer = Trainer(
+        config,
+        list(manifest.classes),
+        select_photos(manifest, packed, "train"),
+        select_photos(manifest, packed, "val"),
+        select_photos(extra, _pack(extra), None) if extra else None,
+    )
+    best = trainer.fit(args.out or RUNS / args.config.stem, resume=args.resume)
+    sys.stdout.write(f"{best}: macro F1 on validation {trainer.best:.3f}\n")
+    return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Assemble a release; 1 and one sentence when it would not be faithful."""
+    from ml.data.manifest import ManifestError, read_manifest
+    from ml.evaluation.card import write_card
+    from ml.training.assemble import assemble_release
+    from ml.training.export import ExportError
+
+    out = args.out or Path("ml/releases") / args.release
+    try:
+        manifest = read_manifest(args.manifest)
+        assemble_release(args.runs, manifest, _pack(manifest), out, name=args.release, say=_say)
+    except (ManifestError, ExportError, FileNotFoundError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if args.out is None:
+        write_card(out / "release.json", Path("docs/MODEL_CARD.md"))
+    _say(f"{out}: written.")
+    return 0
+
+
+def read_config(file: Path, overrides: dict):
+    """A TrainConfig from a TOML file. Raises ValueError for a field that does not exist."""
+    import tomllib
+
+    from ml.training.train import TrainConfig
+
+    values = tomllib.loads(file.read_text()) | overrides
+    unknown = sorted(set(values) - set(TrainConfig.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"{unknown[0]} is no setting of a training run.")
+    return TrainConfig(**values)
+
+
+def _overrides(args: argparse.Namespace) -> dict:
+    import tomllib
+
+    pairs = [item.partition("=") for item in args.set]
+    values = {key: _parse(tomllib, value) for key, _, value in pairs}
+    init = "pretrained" if args.pretrained else args.init
+    return values | ({"init": init} if init else {})
+
+
+def _parse(tomllib, value: str):
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def _pack(manifest):
+    from ml.data.pack import pack_manifest
+
+    return pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, progress=_bar)
+
+
+def _bar(rows):
+    from tqdm import tqdm
+
+    return tqdm(rows, desc="photos", unit="photo")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
