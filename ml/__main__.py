@@ -6,13 +6,14 @@ import argparse
 import importlib.util
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 # Each module adds its commands in `register(subparsers)`; what is heavy is imported only when a command runs.
 COMMAND_MODULES = ("ml.data.cli", "ml.training.cli", "ml.evaluation.cli", "ml.serving.cli")
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {message}. Add --help to see what this command takes.\n")
 

@@ -198,6 +198,6 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         if "srgb" in (profile.profile.profile_description or "").lower():
             return image.convert("RGB")
-        return ImageCms.profileToProfile(image, profile, _SRGB, outputMode="RGB")
+        return ImageCms.profileToProfile(image, profile, _SRGB, outputMode="RGB") or image.convert("RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image.convert("RGB")

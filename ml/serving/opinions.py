@@ -19,11 +19,11 @@ from ml.serving.results import MemberVote
 
 @dataclass(frozen=True)
 class Opinions:
-    """N photos: ``members`` [M, N, C], ``voted`` [N, C], ``disagreement`` and ``strangeness`` [N],
+    """N photos: ``members`` M arrays [N, C], ``voted`` [N, C], ``disagreement`` and ``strangeness`` [N],
     ``embeddings`` float32 [N, D] of length 1, ``cams`` by member name [N, C, h, w]."""
 
     release: Release
-    members: np.ndarray
+    members: list[np.ndarray]
     voted: np.ndarray
     disagreement: np.ndarray
     strangeness: np.ndarray
@@ -35,7 +35,7 @@ class Opinions:
         """Calibrate, vote and measure. ``reference`` is what the release's out-of-distribution score compares with."""
         weights = [member.weight for member in release.members]
         pairs = list(zip(release.members, outputs, strict=True))
-        members = np.stack([ensemble.softmax(_trained(release, out.logits), m.temperature) for m, out in pairs])
+        members = [ensemble.softmax(_trained(release, out.logits), member.temperature) for member, out in pairs]
         voted = ensemble.vote(members, weights, release.temperature)
         embeddings = _unit(outputs[release.members.index(_embedding_member(release))].embedding)
         return cls(
