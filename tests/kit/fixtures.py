@@ -174,7 +174,7 @@ def use_broker() -> Iterator[Callable[[str], None]]:
 
     def switch(url: str) -> None:
         current_app.conf.broker_url = url
-        current_app.pool.force_close_all()
+        current_app.pool.force_close_all(close_pool=False)
         current_app.amqp._producer_pool = None
 
     yield switch
