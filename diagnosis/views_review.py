@@ -59,7 +59,8 @@ class ReviewForm(forms.ModelForm):
 
     def __init__(self, *args, version: int, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["diagnosis"].choices = [(s, condition_label(s)) for s in [*SLUGS, "other", "cannot_judge"]]
+        named = [(slug, condition_label(slug)) for slug in [*SLUGS, "other", "cannot_judge"]]
+        self.fields["diagnosis"].choices = [("", _("Please choose")), *named]  # nothing is signed by default
         self.fields["tier"].choices = Tier.choices
         self.fields["seen_version"].initial = version
         if version == 0:
