@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from accounts.models import DermatologistProfile
 from finder.places import Answer, Place, Query
 from finder.values import as_link
@@ -27,8 +29,9 @@ def _place(profile: DermatologistProfile) -> Place:
         id=f"directory:{profile.pk}",
         verified=True,
         name=", ".join(filter(None, (profile.full_name, profile.clinic_name))),
-        latitude=profile.latitude,
-        longitude=profile.longitude,
+        # A listed profile has a position: the database makes sure (listed_clinic_has_a_position).
+        latitude=cast("float", profile.latitude),
+        longitude=cast("float", profile.longitude),
         address=profile.clinic_address,
         phone=profile.clinic_phone,
         website=as_link(profile.clinic_website),

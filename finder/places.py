@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Protocol
 
 EARTH_RADIUS_M = 6_371_008.8  # mean radius R1 of the IUGG (GRS 80)
@@ -129,14 +130,19 @@ def nearest_first(places: Iterable[Place], query: Query) -> list[Place]:
     return sorted((p for p in measured if p.distance_m <= query.radius_m), key=lambda p: (p.distance_m, p.id))
 
 
+@lru_cache(maxsize=1)
+def _separators() -> dict[int, str]:
+    """All that is no letter, mark or digit, as a blank: `str.translate` is fast enough for 350,000 names."""
+    return {code: " " for code in range(0x10000) if unicodedata.category(chr(code))[0] not in "LMN"}
+
+
 def normal_name(name: str) -> str:
     """Lower case, without Latin accents and punctuation; other scripts keep their vowel signs."""
     if name.isascii():
         return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
     text = unicodedata.normalize("NFKD", name.casefold())
     text = re.sub("[\u0300-\u036f]", "", text)
-    text = unicodedata.normalize("NFC", text)
-    return " ".join("".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text).split())
+    return " ".join(unicodedata.normalize("NFC", text).translate(_separators()).split())
 
 
 def similar_names(name: str, other: str) -> bool:

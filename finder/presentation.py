@@ -85,7 +85,7 @@ def is_open_now(place: Place) -> bool | None:
     if not town:
         return None
     # Imported here: it brings calendars of many megabytes that most processes never need.
-    from opening_hours import OpeningHours, ParserError, State, UnknownCountryError
+    from opening_hours import OpeningHours, ParserError, State, UnknownCountryError  # type: ignore[attr-defined]  # its stubs forget them
 
     zone = ZoneInfo(town.timezone)
     country = town.country if "PH" in place.hours else None

@@ -8,11 +8,13 @@ from urllib.parse import urlencode, urlsplit
 
 from csp.decorators import csp_update
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from finder import services
 from finder.cities import ATTRIBUTION as TOWNS_ATTRIBUTION
@@ -23,6 +25,10 @@ from finder.presentation import call_number, map_data, rows
 from finder.services import Outcome
 
 POSITION_NAMES = frozenset({"latitude", "longitude", "lat", "lon", "lng"})
+
+
+class HtmxRequest(HttpRequest):
+    htmx: HtmxDetails
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def _search(form: PlaceForm | PositionForm) -> Outcome:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def finder_search(request: HttpRequest) -> HttpResponse:
+def finder_search(request: HttpRequest) -> HttpResponseBase:
     """The page: GET with a typed place, POST with the position of the device."""
     asked = _ask(request)
     found = asked.outcome.found
@@ -90,7 +96,7 @@ def _place_form(asked: Asked) -> PlaceForm:
     return PlaceForm(initial={"radius": asked.form["radius"].value()})
 
 
-def _render_with_tiles(request: HttpRequest, context: dict, drawn: dict | None, status: int) -> HttpResponse:
+def _render_with_tiles(request: HttpRequest, context: dict, drawn: dict | None, status: int) -> HttpResponseBase:
     """Only a page that shows the map may load pictures from the tile server."""
 
     def page(request: HttpRequest) -> HttpResponse:
@@ -156,7 +162,7 @@ def _problem(status: HTTPStatus, detail: str, **more: object) -> JsonResponse:
 
 @never_cache
 @require_safe
-def finder_place(request: HttpRequest, place_id: str) -> HttpResponse:
+def finder_place(request: HtmxRequest, place_id: str) -> HttpResponse:
     """Phone and hours of one Google place, asked for on a click: a fragment for HTMX, else a page."""
     context: dict[str, object] = {"back": reverse("finder_search")}
     status = HTTPStatus.OK
