@@ -31,6 +31,8 @@ ENVIRONMENT = {
     "GOOGLE_PLACES_API_KEY": "",
     "OVERPASS_URL": "",
     "NOMINATIM_URL": "",
+    "FINDER_CONTACT": "",
+    "MAP_TILES_URL": "",
     "SITE_URL": "http://testserver",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
 }
