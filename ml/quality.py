@@ -1,8 +1,8 @@
 """Is this photo good enough to judge, and does it show skin? Each finding says what the person can do about it.
 
 All measures are taken at one scale, so that a phone photo and a thumbnail are judged alike. Thresholds were read off
-the train part of skin13 per source: 1.1 of 100 photos end as *poor*, none of the source with dark skin. Skin is recognised by the
-ratios of its colours, not by its brightness: log(R/G) and log(G/B) hardly change from Fitzpatrick I to VI.
+the train part of skin13 per source: 1.1 of 100 photos end as *poor*, none of the source with dark skin. Skin is recognised by
+the ratios of its colours, not by its brightness: log(R/G) and log(G/B) hardly change from Fitzpatrick I to VI.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHROMA_SCALE = 64  # short side in pixels at which colours are measured: average
 # Share of fine contrast that a second blur leaves (see `_blur`); a Gaussian of 2.5 px at SCALE passes 0.88.
 BLUR_HIGH, BLUR_MEDIUM = 0.885, 0.81
 NOISE_BLUR = 0.165  # below this neighbouring pixels have nothing in common: no camera makes that
-DARK_HIGH, DARK_MEDIUM = 44.0, 58.0  # luma of the brightest 2 %: skin of type VI in fair light stays above
+DARK_HIGH, DARK_MEDIUM = 50.0, 60.0  # luma of the brightest 2 %: skin of type VI in fair light stays above
 BURNT_LUMA, BURNT_HIGH, BURNT_MEDIUM = 250.0, 0.55, 0.30
 CONTRAST_HIGH, CONTRAST_MEDIUM = 2.5, 5.0  # standard deviation of luma, 0..255
 SIDE_HIGH, SIDE_MEDIUM = 64, 200  # pixels, short side
