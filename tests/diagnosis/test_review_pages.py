@@ -1,0 +1,94 @@
+"""The dermatologist's pages: urgent first, signing, nothing lost when two read at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from diagnosis.models import Case
+from tests.kit import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
+
+OPINION = {"diagnosis": "psoriasis", "tier": "routine", "note_to_patient": "It is psoriasis.", "seen_version": "0"}
+
+
+@pytest.fixture
+def reader(client):
+    user = factories.DermatologistFactory()
+    client.force_login(user)
+    return user
+
+
+def test_most_urgent_first_then_the_nearest_deadline(client, reader):
+    first, second, third = (factories.case_in_review() for _ in range(3))
+    now = timezone.now()
+    for case, rank, tier, hours in ((first, 1, "routine", 1), (second, 3, "urgent", 20), (third, 3, "urgent", 5)):
+        due = now + timedelta(hours=hours)
+        Case.objects.filter(pk=case.pk).update(tier_rank=rank, tier=tier, review_due_at=due)
+    page = client.get(reverse("review_queue"))
+    assert list(page.context["page"].object_list) == [third, second, first]
+
+
+def test_queue_holds_only_requested_cases_and_lets_signed_ones_go(client, reader):
+    factories.case_done()
+    waiting, signed = factories.case_in_review(), factories.case_signed()
+    assert list(client.get(reverse("review_queue")).context["page"].object_list) == [waiting]
+    assert list(client.get(reverse("review_queue"), {"signed": ""}).context["page"].object_list) == [signed]
+
+
+def test_queue_asks_the_database_a_fixed_number_of_times(client, reader, django_assert_max_num_queries):
+    for _ in range(8):
+        factories.case_in_review()
+    with django_assert_max_num_queries(12):
+        client.get(reverse("review_queue"))
+
+
+def test_case_page_stays_below_its_query_ceiling(client, reader, django_assert_max_num_queries):
+    case = factories.case_amended()
+    with django_assert_max_num_queries(18):
+        assert client.get(reverse("review_case", args=[case.pk])).status_code == 200
+
+
+def test_signing_makes_the_opinion_the_patients_result(client, reader):
+    case = factories.case_in_review()
+    answer = client.post(reverse("review_case", args=[case.pk]), OPINION)
+    assert answer.status_code == 302
+    client.force_login(case.patient)
+    page = client.get(reverse("case_detail", args=[case.pk])).content.decode()
+    assert "It is psoriasis." in page
+    assert "Dr Test Person" in page
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"diagnosis": ""}, {"diagnosis": "other"}, {"tier": "lowest"}, {"note_to_patient": ""}, {"seen_version": ""}],
+    ids=str,
+)
+def test_an_incomplete_opinion_is_not_signed(client, reader, change):
+    case = factories.case_in_review()
+    answer = client.post(reverse("review_case", args=[case.pk]), {**OPINION, **change})
+    assert answer.status_code == 200
+    assert answer.context["form"].errors
+    assert not case.reviews.exists()
+
+
+def test_the_second_of_two_readers_is_told(client, reader):
+    case = factories.case_in_review()
+    url = reverse("review_case", args=[case.pk])
+    client.post(url, OPINION)
+    client.force_login(factories.DermatologistFactory())
+    answer = client.post(url, OPINION)
+    assert case.reviews.count() == 1
+    assert answer.status_code == 200
+    assert answer.context["form"].errors
+
+
+def test_private_note_stays_private(client, reader):
+    case = factories.case_in_review()
+    client.post(reverse("review_case", args=[case.pk]), {**OPINION, "private_note": "Smells of secrets"})
+    client.force_login(case.patient)
+    assert "Smells of secrets" not in client.get(reverse("case_detail", args=[case.pk])).content.decode()
