@@ -1,8 +1,9 @@
 """Is this photo good enough to judge, and does it show skin? Each finding says what the person can do about it.
 
 All measures are taken at one scale, so that a phone photo and a thumbnail are judged alike. Thresholds were read off
-the train part of skin13 per source: 1.1 of 100 photos end as *poor*, none of the source with dark skin. Skin is recognised by
-the ratios of its colours, not by its brightness: log(R/G) and log(G/B) hardly change from Fitzpatrick I to VI.
+the train part of skin13 per source: 1.1 of 100 photos end as *poor*, none of the source with dark skin. Skin is
+recognised by the ratios of its colours, not by its brightness: log(R/G) and log(G/B) hardly change from Fitzpatrick I
+to VI.
 """
 
 from __future__ import annotations

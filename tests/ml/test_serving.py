@@ -109,6 +109,12 @@ def test_one_photo_alone_and_among_others_is_the_same(engine, answered):
     assert np.allclose(values(alone), values(answered[4]), atol=1e-5)
 
 
+@pytest.mark.parametrize("threads", [1, 6])
+def test_the_number_of_cores_changes_nothing(toy_release, answered, threads):
+    found = CpuEngine(load_release(str(toy_release)), threads=threads).predict(PHOTOS)
+    assert all(np.allclose(values(a), values(b), atol=1e-5) for a, b in zip(found, answered, strict=True))
+
+
 def test_bad_photos_never_stop_the_rest(engine, answered):
     broken = [b"", b"no photo", PHOTOS[0][:500], drawing.encode(drawing.skin(1, (20, 20)))]
     mixed = [photo for pair in zip(broken, PHOTOS, strict=False) for photo in pair]
