@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with every command."""
     parser = _Parser(prog="python -m ml", description="Data, training, evaluation and prediction of Smart Derma.")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in filter(importlib.util.find_spec, COMMAND_MODULES):
+    for module in COMMAND_MODULES:
         importlib.import_module(module).register(subparsers)
     return parser
 

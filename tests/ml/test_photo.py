@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from ml.photo import MAX_BYTES, SENTENCES, PhotoError, open_photo
 from tests.ml import drawing
@@ -76,10 +76,14 @@ def test_transparent_parts_turn_white():
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_turned_upright_by_exif(orientation):
+@pytest.mark.parametrize("kind", KINDS)
+def test_turned_upright_by_exif(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture = open_photo(drawing.encode(SMALL, "JPEG", exif=exif))
+    data = drawing.encode(SMALL, kind, exif=exif.tobytes())
+    picture = open_photo(data)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB"), dtype=int)
+    assert np.abs(np.asarray(picture, dtype=int) - upright).mean() < 1
     assert picture.size == ((160, 200) if orientation >= 5 else (200, 160))
     assert picture.info == {"full_size": picture.size}
 
