@@ -223,6 +223,21 @@ def test_seen_box_is_the_centre_square(engine):
     assert seen_box((400, 200), replace(member, crop="squash")) == (0, 0, 1, 1)
 
 
+def test_onnx_runtime_fuses_every_normalisation(toy_release, tmp_path):
+    """Left alone, the batch normalisations double the time of a photo."""
+    import onnx
+    import onnxruntime
+
+    for file in toy_release.glob("*.onnx"):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.optimized_model_filepath = str(tmp_path / file.name)
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        left = [node.op_type for node in onnx.load(tmp_path / file.name).graph.node]
+        assert "Conv" in left
+        assert not {"BatchNormalization", "Expand"} & set(left)
+
+
 def test_engines_are_kept_per_release(toy_release):
     assert get_engine(str(toy_release)) is get_engine(str(toy_release), "auto")
 
