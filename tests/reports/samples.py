@@ -200,7 +200,7 @@ def release_document() -> dict[str, Any]:
         "temperature": 1.2,
         "thresholds": {c.slug: 0.1 for c in CONDITIONS if c.is_cancer_class},
         "conformal": {"alpha": 0.1, "quantile": 0.9, "method": "LAC"},
-        "ood": {"method": "none", "threshold": 1.0},
+        "ood": {},
         "disagreement": {"threshold": 0.5},
         "metrics": {
             "test": {

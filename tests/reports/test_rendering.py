@@ -4,6 +4,7 @@ import io
 import re
 import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ STATES = {
     "cancer, five photos": samples.cancer(photos=[samples.photo(number) for number in range(1, 6)]),
     "inconclusive": samples.inconclusive(),
     "emergency": samples.emergency(),
+    "in review": samples.emergency(review_requested_at=samples.WHEN, review_due_at=samples.WHEN + timedelta(days=3)),
     "failed": samples.failed(),
     "waiting": samples.waiting(),
     "final": samples.signed(),
@@ -44,9 +46,9 @@ def reader(facts: str | CaseFacts, country: str = "GB") -> pypdf.PdfReader:
 
 
 def text_of(facts: str | CaseFacts) -> str:
-    """All text without spaces and without the footers, which may stand in the middle of a sentence."""
+    """All text without spaces, and without footers and bullets, which may stand in the middle of a sentence."""
     text = flat(" ".join(page.extract_text() for page in reader(facts).pages))
-    return re.sub(r"SkinphotoreportC-1A2B3C4D·P-7K3MQ2XA|Page\dof\d", "", text)
+    return re.sub(r"SkinphotoreportC-1A2B3C4D·P-7K3MQ2XA|Page\dof\d|•", "", text)
 
 
 def flat(text: str) -> str:
@@ -62,7 +64,7 @@ def said(facts) -> list[str]:
     texts += [text for item in context["differential"] for text in (item["label"], item["likelihood_text"])]
     texts += [block["text"] for item in context["advice"] for block in item["blocks"]]
     texts += [text for pair in context["answers"] for text in pair]
-    texts += [context["release"]["accuracy_text"], context["review"]["who_next_text"]]
+    texts += [context["release"]["accuracy_text"]]
     texts += context["reasons"] + context["retake"] + [photo["focus_text"] for photo in context["photos"]]
     return [text for text in texts if text]
 
@@ -111,6 +113,12 @@ def test_an_emergency_shows_the_number_of_the_country():
     assert "Call112now" in text_of(samples.emergency(country="IN"))
 
 
+def test_an_emergency_offers_no_review_to_wait_for():
+    assert "Youcanaskadermatologist" not in text_of("emergency")
+    assert "Youcanaskadermatologist" in text_of("cancer")
+    assert "byNov.23,2026" in text_of("in review")
+
+
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
@@ -128,7 +136,7 @@ def test_what_could_not_be_judged_says_so_and_names_no_condition(state, sentence
 def test_a_signed_report_names_the_dermatologist_and_the_opinion():
     text = text_of("final")
     assert "Final" in text or "FINAL" in text
-    assert flat("Signed by Dr Ada Example, registration GB 1234567, on Nov. 21, 2026") in text
+    assert flat("Signed by Dr Ada Example, registration GB 1234567, on Nov. 21, 2026, 14:05 UTC (version 1)") in text
     assert flat("Keep the skin moist") in text
     assert "AIdraft" not in text
 
