@@ -17,6 +17,7 @@ import redis
 from celery import current_app
 from django.core.management import call_command
 from django.db import connections
+from kombu import pools
 
 from tests.kit import servers
 from tests.kit.processes import Program
@@ -174,8 +175,8 @@ def use_broker() -> Iterator[Callable[[str], None]]:
 
     def switch(url: str) -> None:
         current_app.conf.broker_url = url
-        current_app.pool.force_close_all(close_pool=False)
-        current_app.amqp._producer_pool = None
+        pools.reset()  # closes every connection; the application then makes new pools for the new address
+        current_app._pool = current_app.amqp._producer_pool = None
 
     yield switch
     switch(before)
