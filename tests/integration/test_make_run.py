@@ -15,6 +15,7 @@ from deploy.wait import answers
 from tests.kit.processes import ROOT, Program, wait_for
 from tests.kit.releases import write_toy_release
 from tests.kit.servers import free_port
+from tests.settings import ENVIRONMENT as TESTS_OWN
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("make_run")]
 
@@ -24,10 +25,7 @@ def environment(tmp_path_factory):
     """A folder of its own for everything that the site writes, and a small release."""
     folder = tmp_path_factory.mktemp("make-run")
     write_toy_release(folder / "releases", "r1")
-    own = {name: "" for name in ("DATABASE_URL", "REDIS_URL", "S3_BUCKET", "EMAIL_URL", "ALLOWED_HOSTS", "SITE_URL")}
-    keep = {name: value for name, value in os.environ.items() if name not in {*own, "DJANGO_SETTINGS_MODULE"}}
-    for name in own | dict.fromkeys(("DEMO_ACCOUNTS", "SMARTDERMA_RELEASE", "DEBUG")):
-        keep.pop(name, None)
+    keep = {name: value for name, value in os.environ.items() if name not in {*TESTS_OWN, "SMARTDERMA_RELEASE"}}
     return {
         **keep,
         "VAR_DIR": str(folder / "var"),
