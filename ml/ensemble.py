@@ -96,12 +96,18 @@ def balanced_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([loss[labels == label].mean() for label in np.unique(labels)]))
 
 
-def search_weights(members: Sequence[np.ndarray], labels: np.ndarray, *, steps: int = 20) -> list[float]:
-    """Weights on the simplex (grid of 1/``steps``) with the lowest balanced log loss, for validation photos only."""
+def search_weights(
+    members: Sequence[np.ndarray], labels: np.ndarray, *, steps: int = 20, least: int = 0
+) -> list[float]:
+    """Weights on the simplex (grid of 1/``steps``, each at least ``least`` steps) with the lowest balanced log loss.
+
+    For validation photos only; M arrays [N, C], labels [N].
+    """
     stacked = np.stack(members)
-    grid = [np.array(counts) / steps for counts in _compositions(steps, len(members))]
+    spare = steps - least * len(stacked)
+    grid = [(np.array(counts) + least) / steps for counts in _compositions(spare, len(stacked))]
     losses = [balanced_log_loss(np.tensordot(weights, stacked, axes=1), labels) for weights in grid]
-    return [float(weight) for weight in grid[int(np.argmin(losses))]]
+    return [round(float(weight), 6) for weight in grid[int(np.argmin(losses))]]
 
 
 def _compositions(total: int, parts: int):

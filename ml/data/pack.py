@@ -13,7 +13,7 @@ from PIL import Image
 
 from ml.data.manifest import Manifest, ManifestError
 
-VERSION = 1
+VERSION = 2
 # Share of width and height that the DermNet NZ watermark covers (data README): left, right, top, bottom.
 WATERMARK = (0.05, 0.44, 0.64, 0.94)
 
@@ -74,7 +74,7 @@ def erase_watermark(photo: np.ndarray) -> np.ndarray:
     x = np.linspace(0, 1, right - left)[None, :, None]
     y = np.linspace(0, 1, bottom - top)[:, None, None]
     edges = photo.astype(np.float32)
-    before, after = edges[top:bottom, max(0, left - 4) : left + 1], edges[top:bottom, right : right + 5]
+    before, after = edges[top:bottom, max(0, left - 5) : left], edges[top:bottom, right : right + 5]
     above, below = edges[top - 5 : top, left:right], edges[bottom : bottom + 5, left:right]
     across = before.mean(1)[:, None] * (1 - x) + after.mean(1)[:, None] * x
     down = above.mean(0)[None] * (1 - y) + below.mean(0)[None] * y

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +126,7 @@ def _vote(members: Sequence[Member], part: Part, temperature: float) -> np.ndarr
 def _decide(members: Sequence[Member], classes: list[str], val: Part) -> dict[str, Any]:
     """Weights (set in ``members``), temperature, thresholds, conformal quantile and disagreement limit."""
     own = list(_calibrated(members, val).values())
-    for member, weight in zip(members, search_weights(own, val.labels), strict=True):
+    for member, weight in zip(members, search_weights(own, val.labels, least=1), strict=True):
         member.weight = weight
     temperature = fit_temperature(np.log(_vote(members, val, 1.0)), val.labels)
     voted = _vote(members, val, temperature)
@@ -190,7 +188,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _commit() -> str:
-    git = shutil.which("git")
-    if not git:
+    """Commit of the working tree that exports, empty outside a repository."""
+    head = Path(".git/HEAD")
+    if not head.is_file():
         return ""
-    return subprocess.run([git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    text = head.read_text().strip()
+    branch = Path(".git") / text.removeprefix("ref: ")
+    return branch.read_text().strip() if branch.is_file() else text

@@ -38,6 +38,7 @@ class TrainConfig:
     distill: float = 1.0
     freeze: int = 0
     settle: bool = False
+    fixed_norms: bool = False
     size: int = 160
     epochs: int = 10
     batch: int = 32
@@ -108,20 +109,28 @@ class Trainer:
         run.mkdir(parents=True, exist_ok=True)
         if resume and (run / "last.pt").is_file():
             self._restore(run / "last.pt")
+        if self.config.probe and not self.history:
+            self._keep_if_best(run, self._validate())
         while self.epoch < self.config.epochs and not self._stale():
             torch.manual_seed(self.config.seed * 1000 + self.epoch)
             record = self._train_epoch() | self._validate()
             self.epoch += 1
             self.history.append({"epoch": self.epoch, "time": time.strftime("%H:%M:%S"), **record})
-            if record["macro_f1"] > self.best:
-                self.best = record["macro_f1"]
-                _save(run / "best.pt", self._release_state())
+            self._keep_if_best(run, record)
             _save(run / "last.pt", self._full_state())
             (run / "history.json").write_text(json.dumps(self.history, indent=1))
         return run / "best.pt"
 
+    def _keep_if_best(self, run: Path, record: dict[str, float]) -> None:
+        """A probed head is a result of its own: fine-tuning has to beat it."""
+        if record["macro_f1"] > self.best:
+            self.best = record["macro_f1"]
+            _save(run / "best.pt", self._release_state())
+
     def _train_epoch(self) -> dict[str, float]:
         self.net.train()
+        if self.config.fixed_norms:
+            _fix_norms(self.net)
         rng = np.random.default_rng([self.config.seed, self.epoch])
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         order = self._draw(rng)
@@ -288,6 +297,13 @@ def _freeze_early(net: nn.Module, stages: int) -> None:
     if stages:
         for module in (net.conv_stem, net.bn1, *net.blocks[:stages]):
             module.requires_grad_(False)
+
+
+def _fix_norms(net: nn.Module) -> None:
+    """Inherited statistics stay as ImageNet left them: those of small batches of skin would change every feature."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def predict_logits(net: nn.Module, photos: Photos, *, size: int, crop: str = "center") -> np.ndarray:
