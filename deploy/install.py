@@ -51,7 +51,7 @@ def install(name: str) -> None:
         print("Making .venv ...", flush=True)
         venv.create(VENV, with_pip=True, clear=True)
     print(f"Installing requirements/{path.name} (once; this takes a few minutes) ...", flush=True)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--quiet"]
     subprocess.run([*pip, "--requirement", str(path)], check=True, cwd=ROOT)
     for included in requirement_files(path):
         stamp_of(included).write_text(fingerprint(included))
