@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from diagnosis.facts import PhotoFacts
+from ml import explain
 from ml.photo import open_photo
 
 # Pixels on the long side: 900 are 250 dpi at the widest place a photo gets (90 mm); five photos get less room each.
@@ -18,10 +19,6 @@ LONG_SIDE = 900
 LONG_SIDE_OF_MANY = 600
 MANY = 3
 JPEG_QUALITY = 82
-# From deep violet to yellow: hues that no skin has, rising in lightness, so it also reads in grey print and for
-# people who see few colours (the ends of matplotlib's "plasma", CC0).
-RAMP = np.array([[13, 8, 135], [126, 3, 168], [204, 71, 120], [248, 149, 64], [240, 249, 33]], dtype=np.float32)
-MAX_OPACITY = 0.65
 
 
 @dataclass(frozen=True)
@@ -40,15 +37,9 @@ def picture(photo: PhotoFacts, *, long_side: int = LONG_SIDE) -> Picture:
 
 
 def overlay(image: Image.Image, heatmap: bytes) -> Image.Image:
-    """Blend a grey PNG (0..255, any size, frame of the whole photo) over an RGB photo; weak places stay clear."""
+    """Lay a stored heat map (grey PNG, any size, frame of the whole photo) over an RGB photo."""
     grey = Image.open(io.BytesIO(heatmap), formats=["PNG"]).convert("L")
-    strength = np.asarray(grey.resize(image.size, Image.Resampling.BILINEAR), dtype=np.float32) / 255
-    stops = np.linspace(0, 1, len(RAMP))
-    levels = np.round(strength * 255).astype(np.uint8)
-    table = np.stack([np.interp(np.arange(256) / 255, stops, RAMP[:, channel]) for channel in range(3)], axis=1)
-    opacity = (MAX_OPACITY * strength)[..., None]
-    mixed = np.asarray(image, dtype=np.float32) * (1 - opacity) + table[levels].astype(np.float32) * opacity
-    return Image.fromarray(mixed.round().astype(np.uint8))
+    return explain.overlay(image, np.asarray(grey))
 
 
 def data_uri(image: Image.Image) -> str:

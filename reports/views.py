@@ -6,19 +6,19 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import get_language
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts.requests import PersonRequest
 from diagnosis import access
 from reports import services
 
 
 @login_required
 @require_POST
-def report_create(request: HttpRequest, case_id: uuid.UUID) -> HttpResponseBase:
+def report_create(request: PersonRequest, case_id: uuid.UUID) -> HttpResponseBase:
     """Make the report in the reader's language if it is missing, and show it."""
     case = access.case_get(request.user, case_id)
     try:
@@ -31,7 +31,7 @@ def report_create(request: HttpRequest, case_id: uuid.UUID) -> HttpResponseBase:
 
 @login_required
 @require_GET
-def report_download(request: HttpRequest, report_id: uuid.UUID) -> HttpResponseBase:
+def report_download(request: PersonRequest, report_id: uuid.UUID) -> HttpResponseBase:
     """The PDF, shown in the browser under the name of the case."""
     report = access.report_get(request.user, report_id)
     filename = f"{report.case.reference}-v{report.version}-{report.language}.pdf"
