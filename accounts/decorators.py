@@ -7,11 +7,12 @@ from functools import wraps
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.models import Role
+from accounts.requests import PersonRequest
 from accounts.services import consent_held
 
 View = Callable[..., HttpResponse]
@@ -22,7 +23,7 @@ def patient_required(view: View) -> View:
 
     @login_required
     @wraps(view)
-    def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def guarded(request: PersonRequest, *args, **kwargs) -> HttpResponse:
         if request.user.role != Role.PATIENT:
             raise Http404
         return view(request, *args, **kwargs)
@@ -34,7 +35,7 @@ def care_consent_required(view: View) -> View:
     """Photos are taken in only from a person who agreed to today's text about care; inside `patient_required`."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def guarded(request: PersonRequest, *args, **kwargs) -> HttpResponse:
         if not consent_held(user=request.user):
             return redirect(f"{reverse('consent_edit')}?{urlencode({'next': request.path})}")
         return view(request, *args, **kwargs)

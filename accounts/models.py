@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
@@ -19,7 +20,7 @@ class Role(models.TextChoices):
     PARTNER = "partner", _("Partner")
 
 
-class UserManager(BaseUserManager):
+class UserManager(BaseUserManager["User"]):
     """E-mail is the login name; it is stored in lower case so that one address is one account."""
 
     use_in_migrations = True
@@ -44,15 +45,15 @@ def pseudonym() -> str:
 class User(AbstractUser):
     """An account. The role decides what it sees; `is_staff` opens the operator's admin."""
 
-    username = None
+    username = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail"), unique=True)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.PATIENT)
     pseudonym = models.CharField(max_length=12, unique=True, default=pseudonym, editable=False)
     language = models.CharField(max_length=8, default="en")
 
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS = []
-    objects = UserManager()
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
@@ -15,12 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.decorators import patient_required
 from accounts.forms import ConsentForm
 from accounts.models import Purpose
+from accounts.requests import PersonRequest
 from accounts.services import consent_set
 
 
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def consent_edit(request: HttpRequest) -> HttpResponse:
+def consent_edit(request: PersonRequest) -> HttpResponse:
     """What the person agrees to, each purpose apart; also the place to take it back."""
     form = ConsentForm.of_user(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -30,7 +31,7 @@ def consent_edit(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/consent_edit.html", context)
 
 
-def _after_consent(request: HttpRequest, form: ConsentForm) -> HttpResponse:
+def _after_consent(request: PersonRequest, form: ConsentForm) -> HttpResponse:
     if Purpose.CARE not in form.purposes:
         messages.info(request, _("Saved. Without your consent to care we cannot check photos."))
         return redirect("my_data")
@@ -38,7 +39,7 @@ def _after_consent(request: HttpRequest, form: ConsentForm) -> HttpResponse:
     return redirect(_safe_next(request) or "my_data")
 
 
-def _safe_next(request: HttpRequest) -> str:
+def _safe_next(request: PersonRequest) -> str:
     """Where to go on, only within this site."""
     target = request.POST.get("next") or request.GET.get("next", "")
     hosts = {request.get_host()}
@@ -47,7 +48,7 @@ def _safe_next(request: HttpRequest) -> str:
 
 @login_required
 @require_safe
-def my_data(request: HttpRequest) -> HttpResponse:
+def my_data(request: PersonRequest) -> HttpResponse:
     """The account in one place: consents, log-in, security."""
     consents = request.user.consents.in_force().order_by("granted_at")
     return render(request, "accounts/my_data.html", {"consents": consents, "version": settings.CONSENT_VERSION})

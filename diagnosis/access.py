@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from accounts.models import Partner, User
 from accounts.services import access_record
-from diagnosis.models import Analysis, Case, CaseImage, PhotoFinding, VisibleQuerySet
+from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, PhotoFinding, VisibleQuerySet
 from reports.models import Report
 
 CASE_PARTS = ("images", "analyses__predictions", "analyses__findings__image", "reviews", "events", "reports")
 
 
-def case_list(user: User) -> QuerySet[Case]:
+def case_list(user: User) -> CaseQuerySet:
     """The cases a person may open, newest first."""
     return Case.objects.visible_to(user)
 
 
-def partner_case_list(partner: Partner) -> QuerySet[Case]:
+def partner_case_list(partner: Partner) -> CaseQuerySet:
     """The cases that a partner sent, newest first."""
     return Case.objects.of_partner(partner)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.urls import reverse
@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounts.models import Partner, PartnerKey
 from diagnosis import access, images, services
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
@@ -42,7 +43,7 @@ class AnalysisRequest(serializers.Serializer):
 
 class PredictionBody(serializers.Serializer):
     condition = serializers.CharField()
-    label = serializers.SerializerMethodField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
     icd10 = serializers.SerializerMethodField()
     snomed = serializers.SerializerMethodField()
     probability = serializers.FloatField()
@@ -135,28 +136,33 @@ class AnalysisViewSet(GenericViewSet):
         except DjangoValidationError as error:
             return _unusable_photo(request, error)
         case = services.case_submit(
-            partner=request.auth.partner,
+            partner=_partner(request),
             external_patient=form.validated_data["external_patient"],
             photos=photos,
             answers=form.validated_data["answers"],
             language=request.LANGUAGE_CODE,
             submission_key=uuid.uuid4(),
         )
-        analysis = access.partner_analysis_get(request.auth.partner, case.analyses.get().pk)
+        analysis = access.partner_analysis_get(_partner(request), case.analyses.get().pk)
         headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
         return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
     @extend_schema(responses={200: AnalysisBody, **PROBLEMS, **MISSING})
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
         """The job; poll it until `status` is `succeeded` or `failed`."""
-        return Response(AnalysisBody(access.partner_analysis_get(request.auth.partner, pk)).data)
+        return Response(AnalysisBody(access.partner_analysis_get(_partner(request), pk)).data)
 
     @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case of this analysis: photos, heat maps, reports and results."""
-        analysis = access.partner_analysis_get(request.auth.partner, pk)
+        analysis = access.partner_analysis_get(_partner(request), pk)
         services.case_erase(case=analysis.case)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _partner(request: Request) -> Partner:
+    """Whose key came with the request; `HasScope` has let only keys through."""
+    return cast(PartnerKey, request.auth).partner
 
 
 def _unusable_photo(request: Request, error: DjangoValidationError) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -47,7 +47,7 @@ class Lesion(models.Model):
         return self.name or self.body_site
 
 
-class VisibleQuerySet(models.QuerySet):
+class VisibleQuerySet(models.QuerySet[Any, Any]):
     """The list defines the right: a person may see an object when `visible_to` contains it.
 
     `case_path` leads from the model to its case ("" for the case itself).
@@ -55,7 +55,7 @@ class VisibleQuerySet(models.QuerySet):
 
     case_path = "case__"
 
-    def visible_to(self, user: User) -> VisibleQuerySet:
+    def visible_to(self, user: User) -> Self:
         if not user.is_authenticated:
             return self.none()
         if user.role == Role.PATIENT:
@@ -64,7 +64,7 @@ class VisibleQuerySet(models.QuerySet):
             return self.filter(Q(**{f"{self.case_path}review_requested_at__isnull": False}))
         return self.none()
 
-    def of_partner(self, partner: Partner) -> VisibleQuerySet:
+    def of_partner(self, partner: Partner) -> Self:
         return self.filter(**{f"{self.case_path}partner": partner})
 
 
@@ -188,7 +188,7 @@ class CaseImage(models.Model):
 
 
 class AnalysisQuerySet(VisibleQuerySet):
-    def claim(self, pk: uuid.UUID) -> Analysis | None:
+    def claim(self, pk: uuid.UUID | str) -> Analysis | None:
         """Take a queued analysis; None when somebody else has it (rule 5 of the design).
 
         The conditional UPDATE is the lock: of any number of workers exactly one changes the row.

@@ -21,7 +21,7 @@ from diagnosis.facts import CaseFacts, PhotoFacts
 from diagnosis.likelihood import likelihood
 from diagnosis.names import condition_label
 from diagnosis.questions import answers_summary
-from ml.releases.loader import release_info
+from ml.releases.loader import Release, release_info
 from ml.taxonomy import BY_SLUG, TIERS
 
 TOP = 3
@@ -182,14 +182,14 @@ def percent(probability: float) -> int:
     return min(max(round(100 * probability), 1), 99)
 
 
-def _differential(facts: CaseFacts, info: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _differential(facts: CaseFacts, info: Release) -> list[dict[str, Any]]:
     """The top three, and below them any cancer class whose probability reached the release's threshold."""
     ranked = _ranked(facts.probabilities)
     over = [(s, p) for s, p in ranked[TOP:] if s in info["thresholds"] and p >= info["thresholds"][s]]
     return [_likely(slug, probability, info) for slug, probability in [*ranked[:TOP], *over]]
 
 
-def _likely(slug: str, probability: float, info: Mapping[str, Any]) -> dict[str, Any]:
+def _likely(slug: str, probability: float, info: Release) -> dict[str, Any]:
     label = condition_label(slug)
     worded = likelihood(probability=probability, reliability=info.get("reliability", []), condition=label)
     return {
@@ -218,7 +218,7 @@ def _members(facts: CaseFacts) -> list[dict[str, Any]]:
     ]
 
 
-def _advised(facts: CaseFacts, info: Mapping[str, Any]) -> list[str]:
+def _advised(facts: CaseFacts, info: Release) -> list[str]:
     """What the dermatologist signed, and nothing else; before that every condition that the result names."""
     if facts.review:
         return [facts.review.diagnosis] if facts.review.diagnosis in BY_SLUG else []
@@ -292,7 +292,7 @@ def _opinion(facts: CaseFacts) -> dict[str, Any] | None:
     }
 
 
-def _release(info: Mapping[str, Any], facts: CaseFacts) -> dict[str, Any]:
+def _release(info: Release, facts: CaseFacts) -> dict[str, Any]:
     return {
         "name": info["name"],
         "weights_sha256": facts.weights_sha256,
@@ -302,7 +302,7 @@ def _release(info: Mapping[str, Any], facts: CaseFacts) -> dict[str, Any]:
     }
 
 
-def accuracy_text(info: Mapping[str, Any]) -> str:
+def accuracy_text(info: Release) -> str:
     """How often the release was right on its own test photos, with the interval."""
     found = info["metrics"].get("test", {}).get("accuracy")
     if not found:
@@ -315,7 +315,7 @@ def accuracy_text(info: Mapping[str, Any]) -> str:
     }
 
 
-def tested_on(info: Mapping[str, Any]) -> list[str]:
+def tested_on(info: Release) -> list[str]:
     """For which cameras and skin types this release was tested, with counts."""
     test = info["metrics"].get("test", {})
     sentences = []
@@ -333,7 +333,7 @@ def tested_on(info: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def limits(info: Mapping[str, Any]) -> list[str]:
+def limits(info: Release) -> list[str]:
     """What nobody should expect of a result."""
     sentences = [
         _("This is not a medical device and not a diagnosis. Only a clinician who examines you can make one."),

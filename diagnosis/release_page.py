@@ -36,8 +36,8 @@ def release_page(name: str) -> dict[str, Any] | None:
         "operating_points": _operating_points(info),
         "sources": info.get("data", {}).get("sources", []),
         "split": info.get("data", {}).get("split", ""),
-        "tested_on": tested_on(info),
-        "limits": limits(info),
+        "tested_on": tested_on(release),
+        "limits": limits(release),
     }
 
 

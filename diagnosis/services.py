@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -89,7 +90,7 @@ def _image_create(case: Case, position: int, photo: InspectedPhoto, stored: list
         height=photo.height,
     )
     image.file.save("photo.jpg", ContentFile(photo.jpeg), save=False)
-    stored.append(image.file.name)
+    stored.append(str(image.file.name))
     image.full_clean()
     image.save()
 
@@ -160,7 +161,7 @@ def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
 def _embedding(photos: Sequence[PhotoResult]) -> bytes | None:
     """The mean embedding of the photos, as float32 bytes."""
     vectors = [photo.embedding for photo in photos if photo.embedding is not None]
-    return (sum(vectors) / len(vectors)).astype("<f4").tobytes() if vectors else None
+    return np.mean(vectors, axis=0).astype("<f4").tobytes() if vectors else None
 
 
 def _timings(photos: Sequence[PhotoResult]) -> dict[str, float]:
@@ -191,7 +192,7 @@ def _findings_create(analysis: Analysis, photos: Sequence[PhotoResult], stored: 
         )
         if "ensemble" in photo.heatmaps:
             finding.heatmap.save("map.png", ContentFile(png_of_heatmap(photo.heatmaps["ensemble"])), save=False)
-            stored.append(finding.heatmap.name)
+            stored.append(str(finding.heatmap.name))
         finding.save()
 
 
@@ -324,9 +325,9 @@ def _report_send(case: Case) -> None:
 @transaction.atomic
 def case_erase(*, case: Case) -> list[str]:
     """Delete a case with every file made from it; returns the storage keys that went away after commit."""
-    names = [image.file.name for image in case.images.all()]
-    names += [f.heatmap.name for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
-    names += [report.file.name for report in case.reports.all()]
+    names = [str(image.file.name) for image in case.images.all()]
+    names += [str(f.heatmap.name) for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
+    names += [str(report.file.name) for report in case.reports.all()]
     case.delete()
     transaction.on_commit(lambda: _files_delete(names))
     return names

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from accounts.decorators import care_consent_required, patient_required
+from accounts.requests import PersonRequest
 from diagnosis import access, services
 from diagnosis.emergency import emergency_call
 from diagnosis.facts import facts_of_case
@@ -31,20 +32,20 @@ PAGE_SIZE = 20
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: PersonRequest) -> HttpResponse:
     """What this is, for everybody."""
     return render(request, "diagnosis/home.html")
 
 
 @require_safe
-def release_card(request: HttpRequest) -> HttpResponse:
+def release_card(request: PersonRequest) -> HttpResponse:
     """The model card: how good the active release is, on what, and what it cannot do."""
     return render(request, "diagnosis/release_card.html", {"card": release_page(settings.MODEL_RELEASE)})
 
 
 @patient_required
 @require_safe
-def case_list(request: HttpRequest) -> HttpResponse:
+def case_list(request: PersonRequest) -> HttpResponse:
     cases = access.case_list(request.user).prefetch_related("analyses", "reviews", "images")
     page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "diagnosis/case_list.html", {"page": page})
@@ -53,7 +54,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
 @patient_required
 @care_consent_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def case_create(request: HttpRequest) -> HttpResponse:
+def case_create(request: PersonRequest) -> HttpResponse:
     """Warning signs first, then photos and questions on one page; nothing is stored before the last step."""
     step = request.POST.get("step", "")
     if step in {"check", "watch"}:
@@ -65,7 +66,7 @@ def case_create(request: HttpRequest) -> HttpResponse:
     return render(request, "diagnosis/case_check.html", {"form": EmergencyForm()})
 
 
-def _case_check(request: HttpRequest, *, only_look: bool) -> HttpResponse:
+def _case_check(request: PersonRequest, *, only_look: bool) -> HttpResponse:
     """The answers about warning signs. `only_look`: the page asks at every tick, so that help shows at once."""
     form = EmergencyForm(request.POST)
     valid = form.is_valid()
@@ -80,17 +81,17 @@ def _case_check(request: HttpRequest, *, only_look: bool) -> HttpResponse:
     return _case_form(request, CaseForm(initial=_first_answers(request)))
 
 
-def _first_answers(request: HttpRequest) -> dict[str, Any]:
+def _first_answers(request: PersonRequest) -> dict[str, Any]:
     return {"country": request.POST.get("country", ""), "red_flags": request.POST.getlist("red_flags")}
 
 
-def _case_form(request: HttpRequest, form: CaseForm, status: int = 200) -> HttpResponse:
+def _case_form(request: PersonRequest, form: CaseForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "max_bytes": settings.MAX_PHOTO_BYTES, "max_photos": settings.MAX_PHOTOS}
     template = "components/error_summary.html" if request.htmx else "diagnosis/case_create.html"
     return render(request, template, context, status=status)
 
 
-def _case_send(request: HttpRequest) -> HttpResponse:
+def _case_send(request: PersonRequest) -> HttpResponse:
     form = CaseForm(request.POST, request.FILES)
     if not form.is_valid():
         return _case_form(request, form, status=422)
@@ -107,7 +108,7 @@ def _case_send(request: HttpRequest) -> HttpResponse:
 
 @patient_required
 @require_safe
-def case_detail(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def case_detail(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """Progress while the photos are being checked, then the result."""
     case = access.case_get(request.user, case_id)
     context = {"case": case, "view": present(facts_of_case(case)), "waiting": _is_waiting(case)}
@@ -120,7 +121,7 @@ def _is_waiting(case: Case) -> bool:
 
 @patient_required
 @require_safe
-def case_status(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def case_status(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """The progress line. Once it is over the page is loaded afresh and asks no more."""
     case = access.case_status(request.user, case_id)
     if request.htmx and not _is_waiting(case):
@@ -130,7 +131,7 @@ def case_status(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 @patient_required
 @require_POST
-def case_retry(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def case_retry(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     case = access.case_get(request.user, case_id)
     try:
         services.analysis_retry(case=case, actor=request.user)
@@ -141,7 +142,7 @@ def case_retry(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 @patient_required
 @require_POST
-def case_review_request(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def case_review_request(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     case = services.review_request(case=access.case_get(request.user, case_id), actor=request.user)
     messages.success(request, _("Sent to the dermatologists. This page says who looks next, and by when."))
     return redirect("case_detail", case.pk)
@@ -149,7 +150,7 @@ def case_review_request(request: HttpRequest, case_id: uuid.UUID) -> HttpRespons
 
 @patient_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def case_delete(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def case_delete(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """Ask first, then erase the case with every file made from it."""
     case = access.case_get(request.user, case_id)
     if request.method == "POST":
@@ -161,11 +162,11 @@ def case_delete(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_safe
-def image_file(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
+def image_file(request: PersonRequest, image_id: uuid.UUID) -> HttpResponseBase:
     return access.file_response(access.image_get(request.user, image_id).file, content_type="image/jpeg")
 
 
 @login_required
 @require_safe
-def heatmap_file(request: HttpRequest, finding_id: int) -> HttpResponseBase:
+def heatmap_file(request: PersonRequest, finding_id: int) -> HttpResponseBase:
     return access.file_response(access.heatmap_get(request.user, finding_id).heatmap, content_type="image/png")

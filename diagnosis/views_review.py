@@ -5,17 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from functools import wraps
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.requests import PersonRequest
 from diagnosis import access, services
 from diagnosis.facts import facts_of_case
 from diagnosis.models import Case, Review, Tier
@@ -31,7 +33,7 @@ def dermatologist_required(view: Callable[..., HttpResponse]) -> Callable[..., H
 
     @login_required
     @wraps(view)
-    def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+    def guarded(request: PersonRequest, *args, **kwargs) -> HttpResponse:
         if not request.user.is_verified_dermatologist:
             raise Http404
         return view(request, *args, **kwargs)
@@ -60,16 +62,19 @@ class ReviewForm(forms.ModelForm):
     def __init__(self, *args, version: int, **kwargs):
         super().__init__(*args, **kwargs)
         named = [(slug, condition_label(slug)) for slug in [*SLUGS, "other", "cannot_judge"]]
-        self.fields["diagnosis"].choices = [("", _("Please choose")), *named]  # nothing is signed by default
-        self.fields["tier"].choices = Tier.choices
+        self._choose("diagnosis", [("", _("Please choose")), *named])  # nothing is signed by default
+        self._choose("tier", Tier.choices)
         self.fields["seen_version"].initial = version
         if version == 0:
             del self.fields["amendment_reason"]
         else:
             self.fields["amendment_reason"].required = True
 
-    def clean(self):
-        cleaned = super().clean()
+    def _choose(self, name: str, choices: list) -> None:
+        cast(forms.ChoiceField, self.fields[name]).choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
         if cleaned.get("diagnosis") == "other" and not cleaned.get("diagnosis_text"):
             self.add_error("diagnosis_text", _("Please name the condition."))
         return cleaned
@@ -77,7 +82,7 @@ class ReviewForm(forms.ModelForm):
 
 @dermatologist_required
 @require_safe
-def review_queue(request: HttpRequest) -> HttpResponse:
+def review_queue(request: PersonRequest) -> HttpResponse:
     """Cases that wait for a first opinion, the most urgent first; with `?signed` those that have one."""
     cases = access.case_list(request.user).prefetch_related("images", "analyses", "reviews")
     signed = "signed" in request.GET
@@ -88,7 +93,7 @@ def review_queue(request: HttpRequest) -> HttpResponse:
 
 @dermatologist_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def review_case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
+def review_case(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """Photos, answers, history and model on one screen; POST signs."""
     case = access.case_get(request.user, case_id)
     last = case.latest_review
@@ -100,7 +105,7 @@ def review_case(request: HttpRequest, case_id: uuid.UUID) -> HttpResponse:
     return render(request, "diagnosis/review_case.html", context)
 
 
-def _sign(request: HttpRequest, case: Case, form: ReviewForm) -> bool:
+def _sign(request: PersonRequest, case: Case, form: ReviewForm) -> bool:
     """Sign, or put the reason why not on the form."""
     try:
         services.review_sign(case=case, reviewer=request.user, **form.cleaned_data)

@@ -9,7 +9,7 @@ from diagnosis.api import AnalysisViewSet
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")
 
-open_to_all = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
+open_to_all: dict[str, list] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 
 urlpatterns = [
     path("v1/", include(router.urls)),

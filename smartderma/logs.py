@@ -1,10 +1,11 @@
 """Structured logs: JSON lines in production, readable ones in development. No patient data: ids only."""
 
 import os
+from typing import Any
 
 import structlog
 
-PROCESSORS = [
+PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

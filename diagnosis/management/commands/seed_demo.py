@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
@@ -87,7 +88,7 @@ class Command(BaseCommand):
         if user is None:
             operator = role == Role.OPERATOR
             user = User.objects.create_user(email, PASSWORD, role=role, is_staff=operator, is_superuser=operator)
-            user.emailaddress_set.create(email=email, verified=True, primary=True)
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         return user
 
     def partner(self, contact: User) -> None:
