@@ -12,7 +12,6 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.requests import PersonRequest
-from accounts.requests import PersonRequest
 from diagnosis import access
 from reports import services
 
