@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-cov
 export PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run install css lint format types test test-full clean
+.PHONY: help run install css lint format test test-full clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,6 +13,7 @@ help: ## List the commands
 run: python ## Install what is missing and start the site (PORT=8123 chooses another port)
 	@exec $(PYTHON) -m deploy.run
 
+.PHONY: python
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is missing: install it with apt-get install python3.11 python3.11-venv."; exit 1; }
 
