@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -186,10 +187,10 @@ class Trainer:
         config = self.config
         ramp = progress / config.warmup if config.warmup else 1.0
         rest = (progress - config.warmup) / (1 - config.warmup)
-        rate = config.lr * (ramp if ramp < 1 else 0.5 * (1 + np.cos(np.pi * min(1.0, rest))) + 0.01)
+        rate = config.lr * (ramp if ramp < 1 else 0.5 * (1 + math.cos(math.pi * min(1.0, rest))) + 0.01)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        return float(rate)
+        return rate
 
     def _validate(self) -> dict[str, float]:
         logits = predict_logits(self.ema.module, self.val, size=self.config.size)

@@ -49,7 +49,7 @@ def _trainer(photos: dict, config: TrainConfig = CONFIG, **more) -> Trainer:
 
 
 def test_it_learns_colours(photos: dict, tmp_path: Path) -> None:
-    trainer = _trainer(photos, replace(CONFIG, architecture="test_resnet", epochs=6, lr=4e-3, label_smoothing=0.0))
+    trainer = _trainer(photos, replace(CONFIG, architecture="test_resnet", epochs=4, lr=4e-3, label_smoothing=0.0))
     trainer.fit(tmp_path)
     losses = [record["loss"] for record in trainer.history]
     assert losses[-1] < 0.8 * losses[0]
@@ -91,7 +91,7 @@ def test_kill_and_resume_continue_the_same_curve(drawn: Path, tmp_path: Path) ->
 
 
 def test_a_faulty_manifest_stops_before_training(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    manifest = draw_set(tmp_path, photos=5)
+    manifest = draw_set(tmp_path, photos=10)
     (tmp_path / "moles_1.png").unlink()
     assert main(["train", str(TINY), "--manifest", str(manifest), "--out", str(tmp_path / "run")]) == 1
     assert "moles_1.png does not exist" in capsys.readouterr().err
@@ -191,7 +191,7 @@ def test_weights_from_a_file_leave_a_head_of_other_size_alone(tmp_path: Path) ->
 
 
 def _stem(net: torch.nn.Module) -> torch.Tensor:
-    return net.conv1.weight if hasattr(net, "conv1") else net.stem.conv1.weight
+    return next(iter(net.parameters()))
 
 
 def test_augmentation_is_random_bounded_and_repeatable() -> None:
@@ -208,7 +208,7 @@ def test_augmentation_is_random_bounded_and_repeatable() -> None:
 def test_a_crop_shows_part_of_the_photo_and_the_view_its_middle() -> None:
     photo = np.zeros((60, 100, 3), np.uint8)
     photo[:, 20:80] = 255
-    assert center_view(photo, 32).min() == 1
+    assert center_view(photo, 32).min() == pytest.approx(1)
     squashed = center_view(photo, 50, crop="squash")
     assert squashed[:, :, :5].max() == 0
     crop = random_crop(photo, 32, np.random.default_rng(0), scale=(0.3, 0.4))
