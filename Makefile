@@ -28,7 +28,7 @@ lint: install ## Check the code without changing it
 	$(PY) -m ruff format --check .
 	$(PY) -m djlint templates --lint --quiet
 	$(PY) -m mypy
-	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py makemigrations --check --dry-run --settings tests.settings
 
 format: install ## Put the code into the one form
 	$(PY) -m ruff check --fix .
