@@ -209,7 +209,7 @@ def test_cases_without_storage_consent_expire(settings):
         {"patient": None},
         {"review_requested_at": timezone.now()},
     ],
-    ids=str,
+    ids=lambda change: next(iter(change)),
 )
 def test_database_refuses_an_impossible_case(change):
     case = factories.case_queued()
