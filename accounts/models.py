@@ -127,7 +127,6 @@ class Partner(models.Model):
 class Scope(models.TextChoices):
     ANALYSIS_WRITE = "analysis:write", _("Send photos")
     ANALYSIS_READ = "analysis:read", _("Read results")
-    REPORT_READ = "report:read", _("Read reports")
 
 
 class PartnerKeyQuerySet(models.QuerySet):

@@ -47,7 +47,7 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "status": facts.status,
         "outcome": facts.outcome,
         "judged": judged,
-        "tier": _tier(facts.review.tier if facts.review else facts.tier),
+        "tier": _tier(_standing_tier(facts)),
         "computed_tier": _tier(facts.tier),
         "emergency": _emergency(facts),
         "why": _why(facts),
@@ -83,8 +83,13 @@ def _tier(code: str) -> dict[str, Any]:
     }
 
 
+def _standing_tier(facts: CaseFacts) -> str:
+    """A signed opinion stands above the rules."""
+    return facts.review.tier if facts.review else facts.tier
+
+
 def _emergency(facts: CaseFacts) -> dict[str, str] | None:
-    if facts.tier != "emergency":
+    if _standing_tier(facts) != "emergency":
         return None
     call = emergency_call(facts.country)
     return {"number": call.number, "text": call.sentence}

@@ -34,7 +34,7 @@ ADVICE = {
     "fill_frame": "Go closer, so that skin fills most of the picture.",
     "show_skin": "We could not find skin in this photo. Take a photo of the skin problem itself.",
 }
-_ADVICE_FOR = {
+ADVICE_FOR = {
     "blurred": "hold_still",
     "too_dark": "more_light",
     "too_bright": "less_light",
@@ -98,7 +98,7 @@ def assess(image: Image.Image | np.ndarray) -> Quality:
         "too_small": _grade(-min(width, height), -SIDE_MEDIUM, -SIDE_HIGH),
         **_skin_severities(skin, foreign, blur),
     }
-    issues = tuple(Issue(code, grade, _ADVICE_FOR[code]) for code, grade in severities.items() if grade)
+    issues = tuple(Issue(code, grade, ADVICE_FOR[code]) for code, grade in severities.items() if grade)
     return Quality(
         score=_score(issues, blur), band=_band(issues), issues=issues, sharpness=round(1 - blur, 4),
         brightness=round(float(luma.mean()), 2), contrast=round(float(luma.std()), 2), skin_share=round(skin, 4),

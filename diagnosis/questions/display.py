@@ -71,4 +71,10 @@ def _answer_text(question: Question, value: Any) -> str:
     if question.kind == "int":
         return f"{value} {question.unit}"
     codes = value if question.kind == "multi" else [value]
-    return "; ".join(option_label(question.key, code) for code in codes)
+    return "; ".join(_known_label(question, code) for code in codes)
+
+
+def _known_label(question: Question, code: str) -> str:
+    """The label, or the code itself where an old case holds an option that no longer exists."""
+    option = question.by_code.get(code)
+    return str(option.label) if option else code
