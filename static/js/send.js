@@ -14,7 +14,7 @@
     if (bar.value >= 100) text.textContent = text.dataset.receivedLabel;
   });
   form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) return; // the browser is on its way to the result
+    if (event.detail.xhr.status > 0 && event.detail.xhr.status < 400) return; // the browser is on its way to the result
     state(false, "");
     box.hidden = true;
   });

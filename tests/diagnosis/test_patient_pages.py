@@ -119,7 +119,7 @@ TEXT = b"this is no photo"
 REFUSED = {
     "no photo": ({"photo_close_up": None}, "Please add at least one photo."),
     "not an image": ({"photo_close_up": photo(TEXT)}, "Photo 1: "),
-    "truncated": ({"photo_close_up": photo(photos.skin()[:4000])}, "cut off or damaged"),
+    "truncated": ({"photo_close_up": photo(photos.skin()[:4000])}, "damaged or cut off"),
     "empty": ({"photo_close_up": photo(b"")}, "Photo 1: This file is empty."),
     "too small": ({"photo_close_up": photo(photos.skin(size=(127, 300)))}, "too small"),
     "too large": ({"photo_close_up": photo(photos.skin() + bytes(20 * 1024 * 1024))}, "larger than 20 MB"),
