@@ -111,7 +111,8 @@ def _case_send(request: PersonRequest) -> HttpResponse:
 def case_detail(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """Progress while the photos are being checked, then the result."""
     case = access.case_get(request.user, case_id)
-    context = {"case": case, "view": present(facts_of_case(case)), "waiting": _is_waiting(case)}
+    facts = facts_of_case(case)
+    context = {"case": case, "view": present(facts), "waiting": _is_waiting(case), "can_ask": facts.dermatologists}
     return render(request, "diagnosis/case_detail.html", context)
 
 

@@ -177,8 +177,17 @@ def test_assessed_result_says_how_urgent_before_what_it_may_be(portal, patient):
         assert text.lower() in page.lower(), text
 
 
+def test_an_installation_without_dermatologists_points_to_the_finder(portal, patient):
+    page = detail(portal, factories.case_done(patient=patient))
+    assert "This installation has no dermatologist" in page
+    assert "Ask a dermatologist" not in page
+    factories.DermatologistFactory()
+    assert "Ask a dermatologist" in detail(portal, Case.objects.get())
+
+
 @pytest.mark.parametrize("make", [factories.case_inconclusive, factories.case_failed])
 def test_what_nobody_judged_names_no_condition_and_does_not_say_self_care(portal, patient, make):
+    factories.DermatologistFactory()
     page = detail(portal, make(patient=patient))
     assert "What it may be" not in page
     assert "at home" not in page
@@ -207,6 +216,7 @@ def test_emergency_answers_stand_above_everything(portal, patient):
 
 
 def test_asking_a_dermatologist_says_by_when(portal, patient):
+    factories.DermatologistFactory()
     case = factories.case_done(patient=patient)
     page = text_of(portal.post(reverse("case_review_request", args=[case.pk]), follow=True))
     assert "A dermatologist of this service will look at your photos by" in page
@@ -279,3 +289,23 @@ def test_model_card_shows_intervals_and_limits(client):
 def test_model_card_without_a_release_says_so(client, settings):
     settings.MODEL_RELEASE = "no-such-release"
     assert "No model release is installed" in text_of(client.get(reverse("release_card")))
+
+
+def test_error_pages_are_calm_and_lead_back(portal):
+    missing = portal.get(reverse("case_detail", args=[uuid.uuid4()]))
+    assert missing.status_code == 404
+    assert "This page does not exist" in text_of(missing)
+    forged = Client(enforce_csrf_checks=True).post(reverse("account_login"), {"login": "a@example.org"})
+    assert forged.status_code == 403
+    assert "This page is not open to you" in text_of(forged)
+    flood = {f"extra{number}": photo(b"x") for number in range(25)}
+    refused = portal.post(URL, {**form(), **flood})
+    assert refused.status_code == 400
+    assert "We could not read that request" in text_of(refused)
+
+
+def test_a_crash_page_needs_nothing(rf):
+    from django.views.defaults import server_error
+
+    page = server_error(rf.get("/")).content.decode()
+    assert "Something went wrong on our side" in page

@@ -38,8 +38,6 @@ def test_open_pages(address: str, page: Page, screenshots):
     for name in OPEN_PAGES:
         page.goto(address + reverse(name))
         looker.look(name)
-    page.goto(f"{address}/no-such-page/")
-    looker.look("404")
     assert not looker.problems, "\n".join(looker.problems)
 
 

@@ -71,6 +71,8 @@ def test_from_sign_up_to_the_pdf(site: str, page: Page, screenshots: Path, tmp_p
 
     expect(page.get_by_role("heading", name="Your result")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("AI draft, not checked by a dermatologist")).to_be_visible()
+    page.get_by_label("Strength of the colours on photo 1").fill("20")
+    expect(page.locator("img.heat")).to_have_css("opacity", "0.2")
     looker.look("result-of-the-journey")
 
     case = Case.objects.get()
