@@ -80,11 +80,23 @@ def _members(release: dict[str, Any]) -> str:
             m["activation"],
             f"{m['weight']:.2f}",
             f"{m['input_size']} px, {m['crop']}",
+            _training(m["training"]),
             figure(figures[m["name"]]["balanced_accuracy"]),
         ]
         for m in release["members"]
     ]
-    return table(["name", "architecture", "activation", "vote", "view", "balanced accuracy (test)"], rows)
+    head = ["name", "architecture", "activation", "vote", "view", "training", "balanced accuracy (test)"]
+    return table(head, rows)
+
+
+def _training(config: dict[str, Any]) -> str:
+    """What was done to the weights, in a few words."""
+    start = {"inherit": "weights of EfficientNet-Lite (ImageNet)", "none": "random start"}.get(config["init"], "a file")
+    steps = [start, *(["linear probe"] if config.get("probe") else [])]
+    epochs = config["epochs_done"]
+    teacher = ", taught by features of EfficientNet-Lite2" if config["distill"] else ""
+    steps.append(f"{epochs} epochs{teacher}" if epochs else "no fine-tuning (validation was better without)")
+    return ", then ".join(steps)
 
 
 def _overall(test: dict[str, Any]) -> str:

@@ -25,16 +25,17 @@ from ml.training.train import Photos, embed_photos, predict_logits, select_photo
 
 FALSE_REJECTION = 0.05  # share of validation photos that the out-of-distribution limit may refuse
 MAX_SET = 5  # a longer prediction set is no answer
-OOD_STEP = 2  # every second training photo is enough for 24 axes
+OOD_STEP = 4  # every fourth training photo is enough for 24 axes
 OOD_FILE = "ood.npz"
 
 
 @dataclass
 class Part:
-    """Photos of one part with the logits of each member."""
+    """Photos of one part with the embeddings [N, D] and logits [N, C] of each member."""
 
     photos: Photos
     rows: list[Row]
+    embeddings: list[np.ndarray]
     logits: list[np.ndarray]
 
     @property
@@ -44,18 +45,28 @@ class Part:
 
 
 def assemble_release(
-    runs: Sequence[Path], manifest: Manifest, packed: Packed, out: Path, *, name: str, say=lambda line: None
+    runs: Sequence[Path],
+    manifest: Manifest,
+    packed: Packed,
+    out: Path,
+    *,
+    name: str,
+    search_views: bool = False,
+    say=lambda line: None,
 ) -> dict[str, Any]:
     """Export the best checkpoints of ``runs`` and everything that was chosen and measured; returns release.json."""
     members = [load_member(run) for run in runs]
     classes = list(manifest.classes)
     photos = {part: select_photos(manifest, packed, part) for part in ("train", "val", "test")}
     for member in members:
-        choose_view(member, photos["val"])
+        if search_views:
+            choose_view(member, photos["val"])
         say(f"{member.name}: {member.input_size} px, {member.crop}")
     val, test = (_predict(members, manifest, photos[part]) for part in ("val", "test"))
+    for member, logits in zip(members, val.logits, strict=True):
+        member.temperature = fit_temperature(logits, val.labels)
     fields = _decide(members, classes, val)
-    fields |= _fit_ood(members, photos["train"], photos["val"], out)
+    fields |= _fit_ood(members, photos["train"], val, out)
     described = {"members": [{"weight": member.weight} for member in members]}
     fields["metrics"] = {
         part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)
@@ -101,18 +112,24 @@ def load_member(run: Path) -> Member:
 def choose_view(member: Member, val: Photos) -> None:
     """Set the view with the lowest balanced log loss on validation: centre or squashed, then a quarter larger."""
     trained, larger = member.input_size, member.input_size * 5 // 4 // 32 * 32
-    found: dict[tuple[int, str], tuple[float, float]] = {}
+    found: dict[tuple[int, str], float] = {}
     for view in ((trained, "center"), (trained, "squash"), (larger, None)):
         size, crop = view[0], view[1] or min(found, key=found.__getitem__)[1]
         logits = predict_logits(member.net, val, size=size, crop=crop)
         temperature = fit_temperature(logits, val.labels)
-        found[size, crop] = balanced_log_loss(softmax(logits, temperature), val.labels), temperature
-    (member.input_size, member.crop), (_, member.temperature) = min(found.items(), key=lambda item: item[1])
+        found[size, crop] = balanced_log_loss(softmax(logits, temperature), val.labels)
+    member.input_size, member.crop = min(found, key=found.__getitem__)
 
 
 def _predict(members: Sequence[Member], manifest: Manifest, photos: Photos) -> Part:
-    logits = [predict_logits(m.net, photos, size=m.input_size, crop=m.crop) for m in members]
-    return Part(photos, [manifest.rows[int(index)] for index in photos.rows], logits)
+    embeddings = [embed_photos(m.net, photos, size=m.input_size, crop=m.crop) for m in members]
+    logits = [_classify(m.net, vectors) for m, vectors in zip(members, embeddings, strict=True)]
+    return Part(photos, [manifest.rows[int(index)] for index in photos.rows], embeddings, logits)
+
+
+@torch.no_grad()
+def _classify(net: torch.nn.Module, embeddings: np.ndarray) -> np.ndarray:
+    return net.get_classifier()(torch.from_numpy(embeddings)).numpy()
 
 
 def _calibrated(members: Sequence[Member], part: Part) -> dict[str, np.ndarray]:
@@ -163,7 +180,7 @@ def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, f
     return {slug: value for slug, value in chosen.items() if value is not None}
 
 
-def _fit_ood(members: Sequence[Member], train: Photos, val: Photos, out: Path) -> dict[str, Any]:
+def _fit_ood(members: Sequence[Member], train: Photos, val: Part, out: Path) -> dict[str, Any]:
     """Write the reference of the heaviest member; the limit refuses 5 % of validation photos."""
     member = max(members, key=lambda member: member.weight)
     views = {"size": member.input_size, "crop": member.crop}

@@ -46,6 +46,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument("--manifest", type=Path, required=True)
     export.add_argument("--release", required=True, help="name of the release, e.g. r1")
     export.add_argument("--out", type=Path, help="folder (default: ml/releases/<name>)")
+    export.add_argument("--search-views", action="store_true", help="also choose size and crop on validation (slower)")
     export.set_defaults(run=run_export)
 
 
@@ -85,7 +86,9 @@ def run_export(args: argparse.Namespace) -> int:
     out = args.out or Path("ml/releases") / args.release
     try:
         manifest = read_manifest(args.manifest)
-        assemble_release(args.runs, manifest, _pack(manifest), out, name=args.release, say=_say)
+        assemble_release(
+            args.runs, manifest, _pack(manifest), out, name=args.release, search_views=args.search_views, say=_say
+        )
     except (ManifestError, ExportError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -98,7 +98,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             command = ["train", str(ROOT / "ml/configs/tiny.toml"), "--manifest", str(manifest), "--out", architecture]
             assert main([*command, *settings]) == 0
         runs = ["mobilenetv3_small_050", "test_efficientnet"]
-        assert main(["export", *runs, "--manifest", str(manifest), "--release", "toy", "--out", "toy"]) == 0
+        assert (
+            main(["export", *runs, "--manifest", str(manifest), "--release", "toy", "--out", "toy", "--search-views"])
+            == 0
+        )
     return manifest, folder / "toy"
 
 
