@@ -15,9 +15,11 @@ from deploy.wait import answers
 from tests.kit.processes import ROOT, Program, wait_for
 from tests.kit.releases import write_toy_release
 from tests.kit.servers import free_port
-from tests.settings import ENVIRONMENT as TESTS_OWN
+from tests.settings import ENVIRONMENT
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("make_run")]
+
+NOT_OURS = {*ENVIRONMENT, "DJANGO_SETTINGS_MODULE", "SMARTDERMA_RELEASE"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def environment(tmp_path_factory):
     """A folder of its own for everything that the site writes, and a small release."""
     folder = tmp_path_factory.mktemp("make-run")
     write_toy_release(folder / "releases", "r1")
-    keep = {name: value for name, value in os.environ.items() if name not in {*TESTS_OWN, "SMARTDERMA_RELEASE"}}
+    keep = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     return {
         **keep,
         "VAR_DIR": str(folder / "var"),
