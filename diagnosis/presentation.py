@@ -47,7 +47,7 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "status": facts.status,
         "outcome": facts.outcome,
         "judged": judged,
-        "tier": _tier(_standing_tier(facts)),
+        "tier": _tier(_standing_tier(facts)) if is_urgency_known(facts) else _unknown_tier(),
         "computed_tier": _tier(facts.tier),
         "emergency": _emergency(facts),
         "why": _why(facts),
@@ -74,9 +74,28 @@ def is_judged(facts: CaseFacts) -> bool:
     return facts.status == "done" and facts.outcome == "assessed"
 
 
+def is_urgency_known(facts: CaseFacts) -> bool:
+    """Answers that raise nothing beside photos that nobody judged are no reason to say "at home"."""
+    return is_judged(facts) or facts.review is not None or facts.tier != TIERS[0]
+
+
+def _unknown_tier() -> dict[str, Any]:
+    return {
+        "code": TIERS[0],
+        "known": False,
+        "label": _("We cannot say how urgent this is"),
+        "next_step": _(
+            "Nothing in your answers points to an emergency, but nobody has judged your photos yet. If you worry, or "
+            "if it changes, see a clinician."
+        ),
+        "rank": 0,
+    }
+
+
 def _tier(code: str) -> dict[str, Any]:
     return {
         "code": code,
+        "known": True,
         "label": str(triage.tier_label(code)),
         "next_step": str(triage.next_step(code)),
         "rank": TIERS.index(code),

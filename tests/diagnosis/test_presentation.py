@@ -55,6 +55,9 @@ def test_no_condition_is_named_where_it_cannot_be_judged(change):
     view = present(replace(FACTS, reasons=["poor_image"], **change))
     assert not view["judged"]
     assert (view["differential"], view["members"], view["advice"]) == ([], [], [])
+    assert not view["tier"]["known"]
+    assert "at home" not in view["tier"]["label"] + view["tier"]["next_step"]
+    assert present(replace(FACTS, tier="urgent", **change))["tier"]["known"]
 
 
 def test_emergency_number_follows_the_country():
