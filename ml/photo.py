@@ -10,7 +10,7 @@ import io
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from ml import containers
 
@@ -88,7 +88,13 @@ def open_photo(
         raise PhotoError("damaged") from error
 
 
+def refuse_truncated() -> None:
+    """Make Pillow refuse cut-off files again: importing WeasyPrint switches that off for the whole process."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
 def _open_checked(data: bytes, *, min_side: int) -> Image.Image:
+    refuse_truncated()
     kind = _check_file(data)
     try:
         image = Image.open(io.BytesIO(data), formats=[kind])

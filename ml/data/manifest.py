@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ml.photo import refuse_truncated
 from ml.taxonomy import SLUGS
 
 PARTS = ("train", "val", "test")
@@ -85,6 +86,7 @@ def check_photo(root: Path, row: Row) -> None:
     if row.sha256 and hashlib.sha256(file.read_bytes()).hexdigest() != row.sha256:
         raise ManifestError(f"Row {row.number}: the sha256 of {row.path} differs from the manifest.")
     try:
+        refuse_truncated()
         with Image.open(file) as image:
             image.load()
     except Exception as error:

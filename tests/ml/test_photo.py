@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from ml.photo import MAX_BYTES, SENTENCES, PhotoError, open_photo
 from tests.ml import drawing
@@ -174,6 +174,12 @@ def test_smallest_side_is_the_callers_choice():
 def test_truncated_is_refused(kind, left):
     data = FILES[kind]
     assert refusal(data[: int(len(data) * left)]) == "damaged"
+
+
+def test_truncated_is_refused_in_a_process_that_renders_reports(monkeypatch):
+    """Importing WeasyPrint tells Pillow to accept cut-off files from then on."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert refusal(FILES["JPEG"][:-2000]) == "damaged"
 
 
 @pytest.mark.parametrize("kind", KINDS)
