@@ -183,9 +183,9 @@ def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, f
 def _fit_ood(members: Sequence[Member], train: Photos, val: Part, out: Path) -> dict[str, Any]:
     """Write the reference of the heaviest member; the limit refuses 5 % of validation photos."""
     member = max(members, key=lambda member: member.weight)
-    views = {"size": member.input_size, "crop": member.crop}
     some = Photos(train.packed, train.labels[::OOD_STEP], train.rows[::OOD_STEP])
-    known, fresh = (_unit(embed_photos(member.net, photos, **views)) for photos in (some, val))
+    known = _unit(embed_photos(member.net, some, size=member.input_size, crop=member.crop))
+    fresh = _unit(val.embeddings[members.index(member)])
     reference = fit_reference(known, some.labels)
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / OOD_FILE, **reference)
