@@ -25,6 +25,7 @@ from ml.releases.loader import Release, release_info
 from ml.taxonomy import BY_SLUG, TIERS
 
 TOP = 3
+MIN_SPECIFICITY = 0.5  # below it a release says that it cannot screen for melanoma
 
 STANDING_TEXTS = {
     "preliminary": lambda: _("AI draft, not checked by a dermatologist"),
@@ -357,6 +358,12 @@ def tested_on(info: Release) -> list[str]:
     return sentences
 
 
+def screens_for_melanoma(info: Release) -> bool:
+    """False where finding melanoma costs more than half of the other clinical photos (specificity below 0.5)."""
+    points = info.get("operating_points", {}).get("melanoma", {}).get("clinical", {})
+    return points.get("specificity", {}).get("value", 0.0) >= MIN_SPECIFICITY
+
+
 def limits(info: Release) -> list[str]:
     """What nobody should expect of a result."""
     sentences = [
@@ -364,6 +371,10 @@ def limits(info: Release) -> list[str]:
         _("It looks at photos only. It cannot feel the skin, and it misses some skin cancers."),
         _("It was tested on few photos of brown and black skin, so its answers may be less reliable there."),
     ]
+    if not screens_for_melanoma(info):
+        sentences.append(
+            _("It cannot screen for melanoma: to miss few of them it also asks to check most harmless spots.")
+        )
     if info["licence"]["non_commercial"]:
         sentences.append(_("This model release is for research and other non-commercial use."))
     return sentences

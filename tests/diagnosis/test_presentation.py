@@ -9,9 +9,10 @@ import pytest
 from django.utils import timezone
 
 from diagnosis.facts import CaseFacts, PhotoFacts, ReviewFacts
-from diagnosis.presentation import focus_texts, percent, photo_advice, photo_issues, present
+from diagnosis.presentation import focus_texts, limits, percent, photo_advice, photo_issues, present
 from ml.explain import FOCUS_CODES
 from ml.quality import ADVICE, ADVICE_FOR
+from ml.releases.loader import release_info
 from ml.taxonomy import SLUGS
 
 pytestmark = pytest.mark.usefixtures("toy_release")
@@ -99,6 +100,14 @@ def test_every_code_of_the_model_has_words():
     assert photo_advice().keys() == ADVICE.keys()
     assert photo_issues().keys() == ADVICE_FOR.keys()
     assert focus_texts().keys() == set(FOCUS_CODES)
+
+
+@pytest.mark.parametrize(("specificity", "says"), [(0.26, True), (0.5, False), (None, True)])
+def test_a_release_that_cannot_screen_for_melanoma_says_so(specificity, says):
+    point = {} if specificity is None else {"clinical": {"specificity": {"value": specificity}}}
+    info = release_info("toy")
+    sentences = limits(replace(info, document={**info.document, "operating_points": {"melanoma": point}}))
+    assert any("cannot screen for melanoma" in sentence for sentence in sentences) is says
 
 
 def test_never_certain():
