@@ -48,6 +48,7 @@ def configure(folder: Path) -> Valkey:
     config.touch(mode=0o600)
     lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", f'dir "{folder}"']
     lines += ['save ""', "appendonly no", "loglevel warning", "maxmemory-policy noeviction"]
+    lines.append("set-proc-title no")  # a title would overwrite the environment, and with it the mark of `leftovers`
     config.write_text("\n".join(lines) + "\n")
     return Valkey(config=config, url=f"redis://:{password}@127.0.0.1:{port}/0")
 

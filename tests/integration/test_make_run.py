@@ -55,7 +55,11 @@ class Start:
         wait_for(lambda: len(self.celery()) >= 5, seconds=60, what="both workers and beat")
 
     def celery(self):
-        return [pid for pid in leftovers.find(self.var) if "celery" in " ".join(psutil.Process(pid).cmdline())]
+        return self.marked("celery")
+
+    def marked(self, word):
+        """Processes that the next start would find, by a word of their command."""
+        return [pid for pid in leftovers.find(self.var) if word in " ".join(psutil.Process(pid).cmdline())]
 
     def interrupt(self, number=signal.SIGINT):
         """What a terminal does on Ctrl-C: the signal goes to the whole foreground group."""
@@ -68,13 +72,17 @@ def start(environment, tmp_path):
     started = []
 
     def run(**changes):
-        started.append(Start({**environment, **changes}, tmp_path / "log"))
+        started.append(Start({**environment, **changes}, tmp_path / f"log-{len(started)}"))
         return started[-1]
 
     yield run
     for one in started:
         one.program.kill()
         leftovers.end(one.var)
+
+
+def is_alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def everything_marked(environment):
@@ -88,6 +96,7 @@ def test_site_serves_stops_and_starts_again(start, environment):
     assert httpx.get(f"{first.address}/health/ready").json() == {"status": "ok"}
     assert "patient@demo.example" in first.program.output()
     first.wait_for_workers()
+    assert all(first.marked(word) for word in ("valkey-server", "gunicorn", "celery", "beat", "deploy.stack"))
 
     refused = subprocess.run(["make", "run"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
@@ -118,13 +127,14 @@ def test_killed_worker_is_started_again_and_a_killed_start_is_cleared(start, env
     running.wait_for_workers()
     assert httpx.get(running.address).status_code == 200
 
-    for pid in everything_marked(environment):
-        if "deploy.stack" in " ".join(psutil.Process(pid).cmdline()):
-            os.kill(pid, signal.SIGKILL)
-    assert everything_marked(environment), "the servers outlive a killed start"
+    for pid in running.marked("deploy.stack"):
+        os.kill(pid, signal.SIGKILL)
+    outlived = running.marked("valkey-server") + running.marked("gunicorn")
+    assert outlived, "the servers outlive a killed start"
     running.program.kill()
     again = start().wait(60)
     assert httpx.get(again.address).status_code == 200
+    assert not any(is_alive(pid) for pid in outlived)
     again.interrupt()
 
 
