@@ -88,9 +88,12 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, weights: np
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
-    """For each bin of the top probability: photos and how many were right."""
-    top, right = probabilities.max(1), probabilities.argmax(1) == labels
-    bins = np.minimum((top * BINS).astype(int), BINS - 1)
+    """For each bin of probability, over all pairs of a photo and a class: how many, and in how many it was the class.
+
+    All pairs, not only the likeliest class: the page words second and third places by the same table.
+    """
+    right = (np.arange(probabilities.shape[1]) == labels[:, None]).ravel()
+    bins = np.minimum((probabilities.ravel() * BINS).astype(int), BINS - 1)
     return [
         {"low": b / BINS, "high": (b + 1) / BINS, "n": int((bins == b).sum()), "correct": int(right[bins == b].sum())}
         for b in range(BINS)

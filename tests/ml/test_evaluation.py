@@ -117,11 +117,17 @@ def test_strange_embeddings_score_higher() -> None:
     assert (theirs > np.quantile(ours, 0.95)).mean() > 0.95
 
 
-def test_reliability_counts_every_photo() -> None:
+def test_reliability_counts_every_pair_of_photo_and_class() -> None:
     probabilities, labels, _ = _sample()
     bins = reliability(probabilities, labels)
-    assert sum(entry["n"] for entry in bins) == 400
-    assert sum(entry["correct"] for entry in bins) == (probabilities.argmax(1) == labels).sum()
+    assert sum(entry["n"] for entry in bins) == probabilities.size
+    assert sum(entry["correct"] for entry in bins) == len(labels)
+
+
+def test_reliability_words_a_second_place() -> None:
+    bins = reliability(np.array([[0.75, 0.25], [0.75, 0.25], [0.25, 0.75]]), np.array([0, 1, 1]))
+    assert bins[2] == {"low": 0.2, "high": 0.3, "n": 3, "correct": 1}
+    assert bins[7] == {"low": 0.7, "high": 0.8, "n": 3, "correct": 2}
 
 
 def test_a_part_is_reported_by_modality_source_and_skin_type() -> None:
