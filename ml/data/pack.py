@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ml.data.manifest import Manifest, ManifestError
+from ml.data.manifest import Manifest, ManifestError, Row
 
 VERSION = 2
 # Share of width and height that the DermNet NZ watermark covers (data README): left, right, top, bottom.
@@ -35,15 +35,19 @@ class Packed:
         return self.data[start : start + height * width * 3].reshape(height, width, 3)
 
 
-def pack_manifest(manifest: Manifest, *, side: int, cache: Path, progress=lambda rows: rows) -> Packed:
-    """Photos of all rows at short side ``side``, watermark box erased, cached in the folder ``cache``.
+def pack_manifest(
+    manifest: Manifest, *, side: int, cache: Path, erase: bool = True, progress=lambda rows: rows
+) -> Packed:
+    """Photos of all rows at short side ``side``, cached in the folder ``cache``.
+
+    With ``erase`` (training) the watermark box is filled in every photo; without (measuring) photos are as served.
 
     Raises ManifestError for a photo that is missing or does not decode.
     """
-    stem = cache / f"{_key(manifest, side)}"
+    stem = cache / _key(manifest, side, erase)
     if not stem.with_suffix(".json").is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        _write(stem, [_load(manifest, row, side) for row in progress(manifest.rows)])
+        _write(stem, [_load(manifest, row, side, erase) for row in progress(manifest.rows)])
     shapes = tuple((h, w) for h, w in json.loads(stem.with_suffix(".json").read_text()))
     sizes = [h * w * 3 for h, w in shapes]
     offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(int)
@@ -84,13 +88,13 @@ def erase_watermark(photo: np.ndarray) -> np.ndarray:
     return photo
 
 
-def _load(manifest: Manifest, row, side: int) -> np.ndarray:
+def _load(manifest: Manifest, row: Row, side: int, erase: bool) -> np.ndarray:
     try:
         with Image.open(manifest.root / row.path) as image:
             photo = np.asarray(resize_short_side(image, side))
     except OSError as error:
         raise ManifestError(f"Row {row.number}: the photo {row.path} is missing or does not decode.") from error
-    return erase_watermark(photo)
+    return erase_watermark(photo) if erase else photo
 
 
 def _write(stem: Path, photos: Sequence[np.ndarray]) -> None:
@@ -100,6 +104,6 @@ def _write(stem: Path, photos: Sequence[np.ndarray]) -> None:
     stem.with_suffix(".json").write_text(json.dumps([photo.shape[:2] for photo in photos]))
 
 
-def _key(manifest: Manifest, side: int) -> str:
+def _key(manifest: Manifest, side: int, erase: bool) -> str:
     names = "\n".join(f"{row.path} {row.sha256}" for row in manifest.rows)
-    return hashlib.sha256(f"{VERSION} {side} {manifest.root.resolve()} {names}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{VERSION} {side} {erase} {manifest.root.resolve()} {names}".encode()).hexdigest()[:16]

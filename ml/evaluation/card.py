@@ -25,12 +25,13 @@ soon it should be seen. Research and non-commercial use only. It is not a medica
 LIMITS = """## Limits
 
 - Few photos: every figure stands with its 95 % interval, and small classes have wide ones.
-- Photos of a class often come from one source. Figures on these sources are better than on others. The watermark box
-  was erased in every photo, and resolution, JPEG quality and colour were varied, but source and class stay linked.
+- Photos of a class often come from one source. Figures on these sources are better than on others. In training
+  the watermark box was erased in every photo, and resolution, JPEG quality and colour were varied, but source and
+  class stay linked. Figures are on untouched photos, as served.
 - Most melanomas were photographed with a dermatoscope; phone photos of melanoma are few (clinical rows).
 - Labels come from data sets and websites, partly from search terms, checked once by eye by a non-clinician.
 - Part of the normal skin is dark while nearly no lesion is: the model may have learned "dark is normal".
-- Temperature, weights, thresholds and limits were chosen on validation photos, the test part was measured once.
+- Temperature, weights, thresholds and limits were chosen on validation photos, never on the test part.
 """
 
 

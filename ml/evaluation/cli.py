@@ -59,7 +59,7 @@ def run_card(args: argparse.Namespace) -> int:
 
 
 def evaluate_release(release_name: str | None, manifest_file: Path, part: str) -> dict:
-    """`report_part` of a release's ONNX networks on one part, watermark box erased as in training.
+    """`report_part` of a release's ONNX networks on one part, photos untouched as when served.
 
     Raises ManifestError or ReleaseError.
     """
@@ -75,7 +75,7 @@ def evaluate_release(release_name: str | None, manifest_file: Path, part: str) -
     rows = [index for index, row in enumerate(manifest.rows) if row.part == part]
     if not rows:
         raise ManifestError(f"{manifest_file} has no photos in the part {part}.")
-    packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, progress=_bar)
+    packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=False, progress=_bar)
     photos = [packed[index] for index in rows]
     members = {m.name: softmax(_logits(release, m, photos), m.temperature) for m in release.members}
     labels = np.array([release.classes.index(manifest.rows[index].label) for index in rows])

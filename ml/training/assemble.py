@@ -48,16 +48,21 @@ def assemble_release(
     runs: Sequence[Path],
     manifest: Manifest,
     packed: Packed,
+    served: Packed,
     out: Path,
     *,
     name: str,
     search_views: bool = False,
     say=lambda line: None,
 ) -> dict[str, Any]:
-    """Export the best checkpoints of ``runs`` and everything that was chosen and measured; returns release.json."""
+    """Export the best checkpoints of ``runs`` and everything that was chosen and measured; returns release.json.
+
+    ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured.
+    """
     members = [load_member(run) for run in runs]
     classes = list(manifest.classes)
-    photos = {part: select_photos(manifest, packed, part) for part in ("train", "val", "test")}
+    train = select_photos(manifest, packed, "train")
+    photos = {part: select_photos(manifest, served, part) for part in ("val", "test")}
     for member in members:
         if search_views:
             choose_view(member, photos["val"])
@@ -66,7 +71,7 @@ def assemble_release(
     for member, logits in zip(members, val.logits, strict=True):
         member.temperature = fit_temperature(logits, val.labels)
     fields = _decide(members, classes, val)
-    fields |= _fit_ood(members, photos["train"], val, out)
+    fields |= _fit_ood(members, train, val, out)
     described = {"members": [{"weight": member.weight} for member in members]}
     fields["metrics"] = {
         part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)

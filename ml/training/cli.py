@@ -87,7 +87,14 @@ def run_export(args: argparse.Namespace) -> int:
     try:
         manifest = read_manifest(args.manifest)
         assemble_release(
-            args.runs, manifest, _pack(manifest), out, name=args.release, search_views=args.search_views, say=_say
+            args.runs,
+            manifest,
+            _pack(manifest),
+            _pack(manifest, erase=False),
+            out,
+            name=args.release,
+            search_views=args.search_views,
+            say=_say,
         )
     except (ManifestError, ExportError, FileNotFoundError) as error:
         sys.stderr.write(f"{error}\n")
@@ -127,10 +134,10 @@ def _parse(tomllib, value: str):
         return value
 
 
-def _pack(manifest):
+def _pack(manifest, *, erase: bool = True):
     from ml.data.pack import pack_manifest
 
-    return pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, progress=_bar)
+    return pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=erase, progress=_bar)
 
 
 def _bar(rows):
