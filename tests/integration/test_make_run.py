@@ -59,7 +59,7 @@ class Start:
 
     def marked(self, word):
         """Processes that the next start would find, by a word of their command."""
-        return [pid for pid in leftovers.find(self.var) if word in " ".join(psutil.Process(pid).cmdline())]
+        return [pid for pid in leftovers.find(self.var) if word in command_of(pid)]
 
     def interrupt(self, number=signal.SIGINT):
         """What a terminal does on Ctrl-C: the signal goes to the whole foreground group."""
@@ -81,8 +81,19 @@ def start(environment, tmp_path):
         leftovers.end(one.var)
 
 
+def command_of(pid):
+    """Empty for a process that has just ended."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
 def is_alive(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def everything_marked(environment):
