@@ -80,20 +80,18 @@ def assemble_release(
     fields["operating_points"] = fields["metrics"]["val"]["operating_points"]
     voted = _vote(members, test, fields["calibration"]["ensemble"])
     summary = summarise_data(manifest)
-    fields |= {
-        "reliability": reliability(voted, test.labels),
-        "code_commit": _commit(),
-        "licence": {
-            "name": "research and non-commercial use only",
-            "non_commercial": True,
-            "file": "LICENSE-WEIGHTS.md",
-        },
-        "data": summary | {"split": "official part column: 70/15/15 by patient, else lesion, else look-alike cluster"},
-    }
+    fields |= {"reliability": reliability(voted, test.labels), **_provenance(summary)}
     export_release(
         members, out, classes=classes, name=name, extra=fields, files={"LICENSE-WEIGHTS.md": licence_text(summary)}
     )
     return fields
+
+
+def _provenance(summary: dict[str, Any]) -> dict[str, Any]:
+    """Where the release comes from: code, licence, data."""
+    licence = {"name": "research and non-commercial use only", "non_commercial": True, "file": "LICENSE-WEIGHTS.md"}
+    split = "official part column: 70/15/15 by patient, else lesion, else look-alike cluster"
+    return {"code_commit": _commit(), "licence": licence, "data": summary | {"split": split}}
 
 
 def load_member(run: Path) -> Member:
