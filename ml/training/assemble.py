@@ -72,19 +72,25 @@ def assemble_release(
         member.temperature = fit_temperature(logits, val.labels)
     fields = _decide(members, classes, val)
     fields |= _fit_ood(members, train, val, out)
-    described = {"members": [{"weight": member.weight} for member in members]}
-    fields["metrics"] = {
-        part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)
-        for part, data in (("val", val), ("test", test))
-    }
-    fields["operating_points"] = fields["metrics"]["val"]["operating_points"]
-    voted = _vote(members, test, fields["calibration"]["ensemble"])
+    fields |= _measure(members, fields, val, test)
     summary = summarise_data(manifest)
-    fields |= {"reliability": reliability(voted, test.labels), **_provenance(summary)}
+    fields |= _provenance(summary)
     export_release(
         members, out, classes=classes, name=name, extra=fields, files={"LICENSE-WEIGHTS.md": licence_text(summary)}
     )
     return fields
+
+
+def _measure(members: Sequence[Member], fields: dict[str, Any], val: Part, test: Part) -> dict[str, Any]:
+    """Metrics of both parts, operating points on validation, reliability on test."""
+    described = {"members": [{"weight": member.weight} for member in members]}
+    metrics = {
+        part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)
+        for part, data in (("val", val), ("test", test))
+    }
+    voted = _vote(members, test, fields["calibration"]["ensemble"])
+    points = metrics["val"]["operating_points"]
+    return {"metrics": metrics, "operating_points": points, "reliability": reliability(voted, test.labels)}
 
 
 def _provenance(summary: dict[str, Any]) -> dict[str, Any]:
