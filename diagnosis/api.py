@@ -19,6 +19,7 @@ from accounts.models import Partner, PartnerKey
 from diagnosis import access, images, services
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
+from diagnosis.presentation import is_urgency_known
 from diagnosis.questions import AnswersError, clean_answers
 from ml.taxonomy import BY_SLUG
 
@@ -35,10 +36,10 @@ class AnalysisRequest(serializers.Serializer):
     def validate_answers(self, text: str) -> dict[str, Any]:
         try:
             return clean_answers(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise serializers.ValidationError("The answers are not valid JSON.") from error
         except AnswersError as error:
             raise serializers.ValidationError(error.errors.get("answers") or error.errors) from error
+        except (ValueError, RecursionError) as error:  # not JSON, or a number of thousands of digits
+            raise serializers.ValidationError("The answers are not valid JSON.") from error
 
 
 class PredictionBody(serializers.Serializer):
@@ -63,10 +64,11 @@ class AnalysisBody(serializers.ModelSerializer):
 
     status = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="queued_at")
-    tier = serializers.CharField(source="case.tier")
+    tier = serializers.SerializerMethodField()
     needs_review = serializers.BooleanField(source="case.needs_review")
     review_reasons = serializers.ListField(source="case.review_reasons", child=serializers.CharField())
-    predictions = PredictionBody(many=True)
+    predictions = PredictionBody(many=True, source="named_predictions")
+    prediction_set = serializers.ListField(source="named_set", child=serializers.CharField())
     photos = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
 
@@ -94,6 +96,11 @@ class AnalysisBody(serializers.ModelSerializer):
 
     def get_status(self, analysis) -> str:
         return JOB_STATUS[analysis.status]
+
+    def get_tier(self, analysis) -> str | None:
+        """null where neither answers nor photos say how urgent it is."""
+        case, judged = analysis.case, analysis.outcome == "assessed"
+        return case.tier if is_urgency_known(case.tier, judged=judged, signed=case.latest_review is not None) else None
 
     def get_photos(self, analysis) -> list[dict[str, Any]]:
         return [{"outcome": f.outcome, "reasons": f.reasons, "quality": f.quality} for f in analysis.findings.all()]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.images import InspectedPhoto, inspect_uploads
 from diagnosis.models import Shot
-from diagnosis.questions import QUESTIONS, SCREENS, AnswersError, Question, clean_answers, form_definition
+from diagnosis.questions import BY_KEY, QUESTIONS, SCREENS, AnswersError, Question, clean_answers, form_definition
 
 PHOTO_TYPES = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic,.heif"
 MANY = 12  # more options than this read better as a list to pull down
@@ -111,8 +111,10 @@ class EmergencyForm(AnswersForm):
 
     @property
     def is_emergency(self) -> bool:
-        """True when a warning sign was ticked, even if another answer is still missing."""
-        return bool(set(self.cleaned_data.get("red_flags") or []) - {"none"})
+        """True when a warning sign was ticked, even beside "none" or with another answer missing."""
+        field = self.fields["red_flags"]
+        ticked = field.widget.value_from_datadict(self.data, self.files, "red_flags") or []
+        return bool(set(ticked) & set(BY_KEY["red_flags"].codes) - {"none"})
 
 
 class CaseForm(AnswersForm):
@@ -131,9 +133,11 @@ class CaseForm(AnswersForm):
         "photo_other": Shot.OTHER,
     }
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, refusal: str = "", **kwargs) -> None:
+        """`refusal`: a sentence why nothing is accepted now; the photos are then not even opened."""
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
         super().__init__(*args, **kwargs)
+        self.refusal = refusal
         for question in self.questions:
             if question.screen == FIRST_SCREEN:
                 self.fields[question.key].widget = _hidden(question)
@@ -141,6 +145,9 @@ class CaseForm(AnswersForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         self.photos: list[InspectedPhoto] = []
+        if self.refusal:
+            self.add_error(None, self.refusal)
+            return cleaned
         uploads = [(file, shot) for name, shot in self.SHOT_FIELDS.items() for file in cleaned.get(name) or []]
         try:
             self.photos = inspect_uploads([file for file, _shot in uploads], shots=[shot for _file, shot in uploads])

@@ -24,8 +24,9 @@ class Likelihood:
 def likelihood(*, probability: float, reliability: Sequence[Mapping[str, Any]], condition: str) -> Likelihood:
     """Word a calibrated probability by what happened in the release's test.
 
-    ``reliability``: bins ``{"low", "high", "n", "correct"}`` of ``release.json``: of ``n`` pairs of a test photo and a class whose
-    probability was in [low, high), ``correct`` had the class. ``condition``: the class name in the reader's language.
+    ``reliability``: bins ``{"low", "high", "n", "correct"}`` of ``release.json``: of ``n`` pairs of a test photo and a
+    class whose probability was in [low, high), ``correct`` had the class. ``condition``: its name in the reader's
+    language.
     Raises ValueError for a probability outside 0 to 1.
     """
     if not 0 <= probability <= 1:

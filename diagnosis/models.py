@@ -284,6 +284,16 @@ class Analysis(models.Model):
         return self.status in {self.Status.DONE, self.Status.FAILED}
 
     @property
+    def named_predictions(self) -> list[Prediction]:
+        """The predictions that may be named to somebody: none where the photos cannot be judged."""
+        return list(self.predictions.all()) if self.outcome == Outcome.ASSESSED else []
+
+    @property
+    def named_set(self) -> list[str]:
+        """The prediction set under the same rule."""
+        return self.prediction_set if self.outcome == Outcome.ASSESSED else []
+
+    @property
     def probabilities(self) -> dict[str, float]:
         """Calibrated probability by slug, as voted over members and photos."""
         return {row.condition: row.probability for row in self.predictions.all()}
@@ -334,6 +344,16 @@ class PhotoFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.analysis_id} {self.outcome}"
+
+
+class PendingDeletion(models.Model):
+    """A file that must go: written with the rows' deletion, removed once the storage has deleted the file."""
+
+    key = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Review(models.Model):

@@ -48,7 +48,7 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "status": facts.status,
         "outcome": facts.outcome,
         "judged": judged,
-        "tier": _tier(_standing_tier(facts)) if is_urgency_known(facts) else _unknown_tier(),
+        "tier": _tier(_standing_tier(facts)) if _urgency_known(facts) else _unknown_tier(),
         "computed_tier": _tier(facts.tier),
         "emergency": _emergency(facts),
         "why": _why(facts),
@@ -75,9 +75,13 @@ def is_judged(facts: CaseFacts) -> bool:
     return facts.status == "done" and facts.outcome == "assessed"
 
 
-def is_urgency_known(facts: CaseFacts) -> bool:
+def is_urgency_known(tier: str, *, judged: bool, signed: bool) -> bool:
     """Answers that raise nothing beside photos that nobody judged are no reason to say "at home"."""
-    return is_judged(facts) or facts.review is not None or facts.tier != TIERS[0]
+    return judged or signed or tier != TIERS[0]
+
+
+def _urgency_known(facts: CaseFacts) -> bool:
+    return is_urgency_known(facts.tier, judged=is_judged(facts), signed=facts.review is not None)
 
 
 def _unknown_tier() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -24,12 +25,25 @@ from PIL import Image
 from accounts.models import Partner, User
 from diagnosis import triage
 from diagnosis.images import InspectedPhoto
-from diagnosis.models import Analysis, Case, CaseEvent, CaseImage, EventKind, PhotoFinding, Prediction, Review
+from diagnosis.models import (
+    Analysis,
+    Case,
+    CaseEvent,
+    CaseImage,
+    EventKind,
+    PendingDeletion,
+    PhotoFinding,
+    Prediction,
+    Review,
+)
 from ml.taxonomy import TIERS
 
 if TYPE_CHECKING:
     from diagnosis.assessment import Assessment
     from ml.serving import PhotoResult
+
+
+log = structlog.get_logger(__name__)
 
 
 class WrongState(Exception):
@@ -56,7 +70,7 @@ def case_submit(
     if earlier:
         return earlier
     try:
-        with transaction.atomic(), _files_vanish_on_failure() as stored:
+        with _files_vanish_on_failure() as stored, transaction.atomic():
             case = _case_create(answers, language, submission_key=key, external_patient=external_patient, **owner)
             for position, photo in enumerate(photos):
                 _image_create(case, position, photo, stored)
@@ -102,6 +116,8 @@ def _apply_triage(case: Case, result: triage.Triage) -> None:
     case.fired_rules = [{"code": rule.code, "tier": rule.tier, "detail": rule.detail} for rule in result.fired]
     case.needs_review = case.needs_review or result.needs_review
     case.review_reasons = sorted(set(case.review_reasons) | set(result.review_reasons))
+    if case.review_requested_at and case.review_due_at:
+        case.review_due_at = min(case.review_due_at, case.review_requested_at + review_time(case))
 
 
 @transaction.atomic
@@ -123,12 +139,13 @@ def analysis_send(*, analysis_id: uuid.UUID) -> None:
 
 def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
     """Store what the model and the rules said. False when this worker has lost its claim meanwhile."""
-    with transaction.atomic(), _files_vanish_on_failure() as stored:
-        if not _analysis_finish(analysis, assessment):
-            return False
+    with _files_vanish_on_failure() as stored, transaction.atomic():
+        case = Case.objects.select_for_update().filter(pk=analysis.case_id).first()
+        if case is None or not _analysis_finish(analysis, assessment):
+            return False  # erased, or another worker has it
         _predictions_create(analysis, assessment)
         _findings_create(analysis, assessment.result.photos, stored)
-        case = Case.objects.select_for_update().get(pk=analysis.case_id)
+        case.review_reasons = [reason for reason in case.review_reasons if reason != "analysis_failed"]
         _apply_triage(case, assessment.triage)
         case.save()
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
@@ -232,6 +249,12 @@ def analysis_retry(*, case: Case, actor: User) -> Analysis:
     return analysis_queue(case=case)
 
 
+def may_submit(*, patient: User) -> bool:
+    """False for somebody who has sent more cases within an hour than any patient needs."""
+    since = timezone.now() - timedelta(hours=1)
+    return Case.objects.filter(patient=patient, created_at__gt=since).count() < settings.MAX_CASES_PER_HOUR
+
+
 def analyses_sweep() -> dict[str, int]:
     """Bring back what a dead worker or a lost message left behind; safe to run at any time, by anybody."""
     counts = {"requeued": 0, "failed": 0, "resent": 0}
@@ -324,13 +347,30 @@ def _report_send(case: Case) -> None:
 
 @transaction.atomic
 def case_erase(*, case: Case) -> list[str]:
-    """Delete a case with every file made from it; returns the storage keys that went away after commit."""
+    """Delete a case with every file made from it; returns the storage keys that go away after commit.
+
+    The keys are written down with the deletion: what a storage refuses now, the sweeper deletes later.
+    """
+    case = Case.objects.select_for_update().get(pk=case.pk)  # afresh: no prefetched list may hide a new file
     names = [str(image.file.name) for image in case.images.all()]
     names += [str(f.heatmap.name) for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
     names += [str(report.file.name) for report in case.reports.all()]
     case.delete()
-    transaction.on_commit(lambda: _files_delete(names))
+    PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in names)
+    transaction.on_commit(files_delete_pending)
     return names
+
+
+def files_delete_pending() -> int:
+    """Delete the files that are written down; one that fails stays for the next time. Returns how many are left."""
+    for row in PendingDeletion.objects.all()[:1000]:
+        try:
+            default_storage.delete(row.key)
+        except Exception:  # any storage error: the row stays and says what is still to do
+            log.exception("file_not_deleted")
+        else:
+            row.delete()
+    return PendingDeletion.objects.count()
 
 
 def cases_expire() -> int:

@@ -40,6 +40,7 @@ def run_analysis_task(analysis_id: str) -> None:
 @shared_task(soft_time_limit=60, time_limit=90)
 def sweep_analyses_task() -> None:
     """Beat calls this; see `services.analyses_sweep`."""
+    services.files_delete_pending()
     counts = services.analyses_sweep()
     if any(counts.values()):
         log.warning("analyses_swept", **counts)

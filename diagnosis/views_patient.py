@@ -92,7 +92,8 @@ def _case_form(request: PersonRequest, form: CaseForm, status: int = 200) -> Htt
 
 
 def _case_send(request: PersonRequest) -> HttpResponse:
-    form = CaseForm(request.POST, request.FILES)
+    refusal = "" if services.may_submit(patient=request.user) else _("You have sent many checks. Please wait an hour.")
+    form = CaseForm(request.POST, request.FILES, refusal=refusal)
     if not form.is_valid():
         return _case_form(request, form, status=422)
     case = services.case_submit(
@@ -131,6 +132,7 @@ def case_status(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
 
 
 @patient_required
+@care_consent_required
 @require_POST
 def case_retry(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     case = access.case_get(request.user, case_id)
@@ -142,9 +144,14 @@ def case_retry(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
 
 
 @patient_required
+@care_consent_required
 @require_POST
 def case_review_request(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
-    case = services.review_request(case=access.case_get(request.user, case_id), actor=request.user)
+    case = access.case_get(request.user, case_id)
+    if not facts_of_case(case).dermatologists:
+        messages.warning(request, _("No dermatologist works here now. Please use the finder."))
+        return redirect("case_detail", case.pk)
+    services.review_request(case=case, actor=request.user)
     messages.success(request, _("Sent to the dermatologists. This page says who looks next, and by when."))
     return redirect("case_detail", case.pk)
 

@@ -66,6 +66,10 @@ def _heif_brands(data: bytes) -> frozenset[bytes]:
     return frozenset({data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))})
 
 
+# Cameras write dozens of segments; millions of tiny ones would only cost time (seconds for 20 MB).
+MAX_JPEG_SEGMENTS = 10_000
+
+
 def picture_end(data: bytes, kind: str) -> int:
     """Return the offset just behind the picture of format ``kind``; -1 when the file stops before its end."""
     return {"JPEG": _jpeg_end, "PNG": _png_end, "WEBP": _webp_end, "HEIF": _heif_end}[kind](data)
@@ -73,7 +77,10 @@ def picture_end(data: bytes, kind: str) -> int:
 
 def _jpeg_end(data: bytes) -> int:
     at = 2
-    while match := _NEXT_JPEG_MARKER.search(data, at):
+    for _ in range(MAX_JPEG_SEGMENTS):
+        match = _NEXT_JPEG_MARKER.search(data, at)
+        if match is None:
+            return -1
         marker, at = data[match.end() - 1], match.end()
         if marker == 0xD9:
             return at
@@ -85,7 +92,10 @@ def _jpeg_end(data: bytes) -> int:
 def jpeg_frame(data: bytes) -> JpegFrame | None:
     """Read the first frame header of a JPEG; None where there is none before the picture data."""
     at = 2
-    while match := _NEXT_JPEG_MARKER.search(data, at):
+    for _ in range(MAX_JPEG_SEGMENTS):
+        match = _NEXT_JPEG_MARKER.search(data, at)
+        if match is None:
+            return None
         marker, at = data[match.end() - 1], match.end()
         if marker in _JPEG_FRAMES and at + 8 <= len(data):
             return _parse_frame(data, at, progressive=marker in _JPEG_PROGRESSIVE_FRAMES)

@@ -7,6 +7,8 @@ from django.core.checks import Error, register
 
 from ml.releases.loader import ReleaseError, release_info
 
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", "testserver"}
+
 
 @register()
 def secret_key_is_set(app_configs, **kwargs) -> list[Error]:
@@ -22,6 +24,16 @@ def hosts_are_named(app_configs, **kwargs) -> list[Error]:
     if settings.DEBUG or (settings.ALLOWED_HOSTS and "*" not in settings.ALLOWED_HOSTS):
         return []
     return [Error("ALLOWED_HOSTS must name the hosts of this installation.", id="smartderma.E002")]
+
+
+@register()
+def development_stays_at_home(app_configs, **kwargs) -> list[Error]:
+    """DEBUG with a public host would serve the published key and, with them, the demo accounts."""
+    strangers = set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS
+    if not settings.DEBUG or not strangers:
+        return []
+    text = f"ALLOWED_HOSTS names {', '.join(sorted(strangers))}: a site that others can reach needs DEBUG=0."
+    return [Error(text, id="smartderma.E009")]
 
 
 @register()

@@ -1,8 +1,38 @@
 """Middleware of the project."""
 
+import re
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django_structlog.middlewares import RequestMiddleware
+
+# Keys in addresses of password resets and e-mail confirmations open an account.
+SECRET_PARTS = re.compile(r"(/password/reset/key/|/confirm-email/)[^/]+")
+
+
+class QuietRequestMiddleware(RequestMiddleware):
+    """Logs requests without what people typed (query) and without keys that open an account."""
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        path = SECRET_PARTS.sub(r"\1…", request.path)
+        return f"{request.method} {path}"
+
+
+class BodyLimitMiddleware:
+    """413 for a body that no form of ours sends: a file is spooled to disk before any view could look at it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        upload = request.path.startswith(settings.UPLOAD_PATHS)
+        limit = settings.MAX_UPLOAD_BODY_BYTES if upload else settings.MAX_BODY_BYTES
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdigit() and int(length) > limit:
+            return HttpResponse("This upload is too large.", status=413, content_type="text/plain")
+        return self.get_response(request)
 
 
 class PrivateCacheMiddleware:

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "smartderma.middleware.BodyLimitMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -72,7 +73,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "smartderma.middleware.QuietRequestMiddleware",
     "auditlog.middleware.AuditlogMiddleware",
     "smartderma.middleware.PrivateCacheMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -190,6 +191,11 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PHOTOS = 5
+MAX_CASES_PER_HOUR = env.int("MAX_CASES_PER_HOUR", default=20)
+# A body that is larger than its address needs is refused before anything reads it.
+MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
+UPLOAD_PATHS = ("/cases/new/", "/api/v1/analyses")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -245,7 +251,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "object-src": [NONE],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *FILE_ORIGINS],  # a form's answer may lead to a file in the bucket
         "frame-ancestors": [NONE],
     }
 }

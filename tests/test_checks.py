@@ -46,6 +46,7 @@ def test_good_settings_start(tmp_path):
         ({"SMARTDERMA_RELEASE": "nosuch"}, "The model release cannot be used"),
         ({"REDIS_URL": ""}, "REDIS_URL must be set"),
         ({"ANALYSIS_LEASE_SECONDS": "10"}, "ANALYSIS_LEASE_SECONDS"),
+        ({"DEBUG": "1", "ALLOWED_HOSTS": "derma.example"}, "needs DEBUG=0"),
     ],
     ids=lambda value: str(value)[:40],
 )

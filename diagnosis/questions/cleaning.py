@@ -38,7 +38,7 @@ def clean_answers(raw: Mapping[str, Any], *, partial: bool = False) -> dict[str,
     """
     if not isinstance(raw, Mapping):
         raise AnswersError({"answers": _("Answers must be a list of questions with their answers.")})
-    errors = {str(key): _("This question does not exist.") for key in raw if key not in BY_KEY}
+    errors = {_printable(key): _("This question does not exist.") for key in raw if key not in BY_KEY}
     answers: dict[str, Answer] = {}
     for question in QUESTIONS:
         try:
@@ -53,6 +53,11 @@ def clean_answers(raw: Mapping[str, Any], *, partial: bool = False) -> dict[str,
     if errors:
         raise AnswersError(errors)
     return answers
+
+
+def _printable(key: Any) -> str:
+    """A stranger's key as text that every encoder takes: JSON may hold half a surrogate pair."""
+    return str(key).encode("utf-8", "replace").decode()
 
 
 def _value(raw: Mapping[str, Any], question: Question) -> Any:

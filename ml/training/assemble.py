@@ -55,8 +55,7 @@ def assemble_release(
     search_views: bool = False,
     say=lambda line: None,
 ) -> dict[str, Any]:
-    """Export the best checkpoints of ``runs`` and everything that was chosen and measured; returns release.json.
-
+    """Export the best checkpoints of ``runs`` and all that was chosen and measured; returns release.json.
     ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured.
     """
     members = [load_member(run) for run in runs]

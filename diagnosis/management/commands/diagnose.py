@@ -15,7 +15,7 @@ from diagnosis import images
 from diagnosis.assessment import Assessment, assess
 from diagnosis.facts import CaseFacts, facts_of_assessment
 from diagnosis.presentation import present
-from diagnosis.questions import AnswersError, clean_answers
+from diagnosis.questions import clean_answers
 
 ASSESSED, UNUSABLE, INCONCLUSIVE = 0, 2, 3
 
@@ -72,7 +72,7 @@ def read_answers(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         return clean_answers(json.loads(path.read_text(encoding="utf-8")), partial=True)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, AnswersError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # AnswersError and JSON errors are ValueErrors
         raise Unusable(f"{path}: the answers cannot be used: {error}") from error
 
 
