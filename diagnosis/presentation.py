@@ -295,8 +295,8 @@ def _who_next(facts: CaseFacts) -> str:
     if facts.review_due_at:
         when = formats.date_format(timezone.localtime(facts.review_due_at), "DATETIME_FORMAT")
         return _(
-            "A dermatologist of this service will look at your photos by %(when)s. If you have not heard from us by "
-            "then, or if it gets worse, see a clinician and show this result."
+            "A dermatologist of this service will look at your photos by %(when)s at the latest. If you have not heard "
+            "from us by then, or if it gets worse, see a clinician and show this result."
         ) % {"when": when}
     if not facts.dermatologists:
         return _(
