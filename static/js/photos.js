@@ -71,7 +71,7 @@
     return [
       bright < 72 && say.textDark, // the thresholds are those of ml/quality.py
       burnt > 0.3 && say.textBright,
-      blur(luma) > 0.81 && say.textBlurred,
+      (blur(luma) > 0.81 || gradient(luma) < 0.8) && say.textBlurred,
     ].filter(Boolean);
   }
 
