@@ -24,11 +24,6 @@ def case_list(user: User) -> CaseQuerySet:
     return Case.objects.visible_to(user)
 
 
-def partner_case_list(partner: Partner) -> CaseQuerySet:
-    """The cases that a partner sent, newest first."""
-    return Case.objects.of_partner(partner)
-
-
 def case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case with all its parts, for a person who may see it. Raises Http404 otherwise."""
     case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*CASE_PARTS), case_id)
@@ -44,13 +39,6 @@ def case_status(user: User, case_id: uuid.UUID) -> Case:
 def case_for_task(case_id: uuid.UUID | str) -> Case | None:
     """A case with all its parts for a worker, None when it was erased meanwhile. No person reads: nothing is logged."""
     return Case.objects.select_related("patient").prefetch_related(*CASE_PARTS).filter(pk=case_id).first()
-
-
-def partner_case_get(partner: Partner, case_id: uuid.UUID) -> Case:
-    """A partner's own case. Raises Http404 otherwise."""
-    case = _one(Case.objects.of_partner(partner).prefetch_related(*CASE_PARTS), case_id)
-    access_record(actor=None, partner=partner, subject=None, action="open", obj=case)
-    return case
 
 
 def partner_analysis_get(partner: Partner, analysis_id: uuid.UUID) -> Analysis:
