@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import RequestFactory
 from django.urls import reverse
 
-from diagnosis import services
+from diagnosis import services, triage
 from diagnosis.forms import EmergencyForm
 from diagnosis.models import Case, PendingDeletion
 from smartderma.middleware import QuietRequestMiddleware
@@ -61,7 +61,7 @@ def test_a_warning_sign_beside_none_is_still_an_emergency():
 def test_a_file_that_the_storage_keeps_is_deleted_later(monkeypatch, django_capture_on_commit_callbacks):
     case = factories.case_done()
     name = case.images.get().file.name
-    monkeypatch.setattr("diagnosis.services.default_storage.delete", lambda key: 1 / 0)
+    monkeypatch.setattr("diagnosis.services.files.default_storage.delete", lambda key: 1 / 0)
     with django_capture_on_commit_callbacks(execute=True):
         services.case_erase(case=case)
     assert [row.key for row in PendingDeletion.objects.all()] == [name]
@@ -74,7 +74,7 @@ def test_a_rising_tier_shortens_the_deadline():
     case = factories.case_failed()
     case = services.review_request(case=case, actor=case.patient)
     before = case.review_due_at
-    services._apply_triage(case, services.triage.assess(answers={"red_flags": ["swelling"]}, prediction=None))
+    services.case_apply_triage(case=case, result=triage.assess(answers={"red_flags": ["swelling"]}, prediction=None))
     assert case.review_due_at < before
 
 

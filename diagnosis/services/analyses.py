@@ -1,0 +1,191 @@
+"""Changes of state of an analysis: queued, claimed elsewhere, complete, failed, brought back."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from PIL import Image
+
+from accounts.models import User
+from diagnosis.models import (
+    Analysis,
+    Case,
+    CaseEvent,
+    EventKind,
+    PhotoFinding,
+    Prediction,
+)
+from diagnosis.services.files import files_vanish_on_failure
+from diagnosis.services.steps import WrongState, case_apply_triage, report_send
+
+if TYPE_CHECKING:
+    from diagnosis.assessment import Assessment
+    from ml.serving import PhotoResult
+
+
+@transaction.atomic
+def analysis_queue(*, case: Case) -> Analysis:
+    """A new analysis of a case, sent to the workers once the transaction is over."""
+    analysis = Analysis(case=case)
+    analysis.full_clean()
+    analysis.save()
+    analysis_send(analysis_id=analysis.pk)
+    return analysis
+
+
+def analysis_send(*, analysis_id: uuid.UUID) -> None:
+    """Tell the workers, after commit. Losing the message is harmless: the sweeper sends it again."""
+    from diagnosis.tasks import run_analysis_task  # tasks import services
+
+    run_analysis_task.delay_on_commit(str(analysis_id))
+
+
+def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
+    """Store what the model and the rules said. False when this worker has lost its claim meanwhile."""
+    with files_vanish_on_failure() as stored, transaction.atomic():
+        case = Case.objects.select_for_update().filter(pk=analysis.case_id).first()
+        if case is None or not _analysis_finish(analysis, assessment):
+            return False  # erased, or another worker has it
+        _predictions_create(analysis, assessment)
+        _findings_create(analysis, assessment.result.photos, stored)
+        case.review_reasons = [reason for reason in case.review_reasons if reason != "analysis_failed"]
+        case_apply_triage(case=case, result=assessment.triage)
+        case.save()
+        CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
+        report_send(case=case)
+    return True
+
+
+def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
+    """RUNNING -> DONE for the holder of the claim only; 1 when it changed the row."""
+    result = assessment.result
+    return Analysis.objects.filter(
+        pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
+    ).update(
+        status=Analysis.Status.DONE,
+        finished_at=timezone.now(),
+        lease_until=None,
+        release=result.release,
+        weights_sha256=result.weights_sha256,
+        outcome=assessment.outcome,
+        reasons=list(result.reasons),
+        prediction_set=list(result.prediction_set),
+        disagreement=result.disagreement,
+        ood_score=result.ood_score,
+        members=[{"name": m.name, "weight": m.weight, "probabilities": m.probabilities} for m in result.members],
+        embedding=_embedding(result.photos),
+        timings=_timings(result.photos),
+    )
+
+
+def _embedding(photos: Sequence[PhotoResult]) -> bytes | None:
+    """The mean embedding of the photos, as float32 bytes."""
+    vectors = [photo.embedding for photo in photos if photo.embedding is not None]
+    return np.mean(vectors, axis=0).astype("<f4").tobytes() if vectors else None
+
+
+def _timings(photos: Sequence[PhotoResult]) -> dict[str, float]:
+    """Milliseconds by stage, summed over the photos."""
+    total: Counter[str] = Counter()
+    for photo in photos:
+        total.update(photo.timings)
+    return {stage: round(milliseconds, 2) for stage, milliseconds in total.items()}
+
+
+def _predictions_create(analysis: Analysis, assessment: Assessment) -> None:
+    Prediction.objects.bulk_create(
+        Prediction(analysis=analysis, condition=slug, probability=min(max(float(probability), 0.0), 1.0))
+        for slug, probability in assessment.result.probabilities.items()
+    )
+
+
+def _findings_create(analysis: Analysis, photos: Sequence[PhotoResult], stored: list[str]) -> None:
+    """One row per photo; the names of the heat map files are added to `stored`."""
+    for image, photo in zip(analysis.case.images.all(), photos, strict=True):
+        finding = PhotoFinding(
+            analysis=analysis,
+            image=image,
+            outcome=photo.outcome,
+            reasons=list(photo.reasons),
+            quality=asdict(photo.quality) if photo.quality else {},
+            focus=photo.focus,
+        )
+        if "ensemble" in photo.heatmaps:
+            finding.heatmap.save("map.png", ContentFile(png_of_heatmap(photo.heatmaps["ensemble"])), save=False)
+            stored.append(str(finding.heatmap.name))
+        finding.save()
+
+
+def png_of_heatmap(heatmap) -> bytes:
+    """A class activation map (uint8, height x width) as a grey PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(heatmap).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@transaction.atomic
+def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
+    """RUNNING -> FAILED for the holder of the claim. The case is flagged: a person should look."""
+    changed = Analysis.objects.filter(
+        pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
+    ).update(status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None)
+    if changed:
+        _case_flag_failed(analysis.case_id)
+    return bool(changed)
+
+
+def _case_flag_failed(case_id: uuid.UUID) -> None:
+    case = Case.objects.select_for_update().get(pk=case_id)
+    case.needs_review = True
+    case.review_reasons = sorted({*case.review_reasons, "analysis_failed"})
+    case.save(update_fields=["needs_review", "review_reasons"])
+    CaseEvent.objects.create(case=case, kind=EventKind.ANALYSIS_FAILED)
+
+
+@transaction.atomic
+def analysis_retry(*, case: Case, actor: User) -> Analysis:
+    """A new analysis after a failed one. Raises WrongState when the last one did not fail."""
+    latest = Analysis.objects.select_for_update().filter(case=case).order_by("-queued_at").first()
+    if latest is None or latest.status != Analysis.Status.FAILED:
+        raise WrongState(_("This check has not failed, so there is nothing to start again."))
+    CaseEvent.objects.create(case=case, kind=EventKind.ANALYSIS_RETRIED, actor=actor)
+    return analysis_queue(case=case)
+
+
+def analyses_sweep() -> dict[str, int]:
+    """Bring back what a dead worker or a lost message left behind; safe to run at any time, by anybody."""
+    counts = {"requeued": 0, "failed": 0, "resent": 0}
+    for analysis in Analysis.objects.abandoned():
+        if analysis.attempts >= settings.ANALYSIS_MAX_ATTEMPTS:
+            counts["failed"] += analysis_fail(analysis=analysis, failure="crashed")
+        else:
+            counts["requeued"] += analysis_requeue(analysis=analysis)
+    for analysis in Analysis.objects.forgotten():
+        Analysis.objects.filter(pk=analysis.pk).update(queued_at=timezone.now())
+        analysis_send(analysis_id=analysis.pk)
+        counts["resent"] += 1
+    return counts
+
+
+@transaction.atomic
+def analysis_requeue(*, analysis: Analysis) -> bool:
+    """RUNNING with an expired lease -> QUEUED; the old holder's token stops counting."""
+    changed = (
+        Analysis.objects.abandoned()
+        .filter(pk=analysis.pk, claim_token=analysis.claim_token)
+        .update(status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now())
+    )
+    if changed:
+        analysis_send(analysis_id=analysis.pk)
+    return bool(changed)

@@ -1,0 +1,120 @@
+"""A case is submitted, and erased with all that was made of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import Partner, User
+from diagnosis import triage
+from diagnosis.images import InspectedPhoto
+from diagnosis.models import (
+    Case,
+    CaseEvent,
+    CaseImage,
+    EventKind,
+    PendingDeletion,
+    PhotoFinding,
+)
+from diagnosis.services.analyses import analysis_queue
+from diagnosis.services.files import files_delete_pending, files_vanish_on_failure
+from diagnosis.services.steps import case_apply_triage
+
+if TYPE_CHECKING:
+    pass
+
+
+def case_submit(
+    *,
+    photos: Sequence[InspectedPhoto],
+    answers: Mapping[str, Any],
+    language: str,
+    patient: User | None = None,
+    partner: Partner | None = None,
+    external_patient: str = "",
+    submission_key: uuid.UUID | None = None,
+) -> Case:
+    """Store a case with its photos and queue its analysis.
+
+    The same `submission_key` of the same owner gives the same case: a double click never doubles a case.
+    """
+    owner = {"patient": patient, "partner": partner}
+    key = submission_key or uuid.uuid4()
+    earlier = Case.objects.filter(submission_key=key, **owner).first()
+    if earlier:
+        return earlier
+    try:
+        with files_vanish_on_failure() as stored, transaction.atomic():
+            case = _case_create(answers, language, submission_key=key, external_patient=external_patient, **owner)
+            for position, photo in enumerate(photos):
+                _image_create(case, position, photo, stored)
+            CaseEvent.objects.create(case=case, kind=EventKind.SUBMITTED, actor=patient)
+            analysis_queue(case=case)
+    except IntegrityError:
+        return Case.objects.get(submission_key=key, **owner)  # a parallel request was faster
+    return case
+
+
+def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
+    """The answers alone already give a tier; the photos can only raise it."""
+    first = triage.assess(answers=answers, prediction=None)
+    case = Case(
+        answers=dict(answers), language=language, country=answers["country"], body_site=answers["site"], **fields
+    )
+    case_apply_triage(case=case, result=first)
+    case.full_clean(validate_constraints=False)
+    case.save()
+    return case
+
+
+def _image_create(case: Case, position: int, photo: InspectedPhoto, stored: list[str]) -> None:
+    image = CaseImage(
+        case=case,
+        position=position,
+        shot=photo.shot,
+        sha256=photo.sha256,
+        pixel_sha256=photo.pixel_sha256,
+        width=photo.width,
+        height=photo.height,
+    )
+    image.file.save("photo.jpg", ContentFile(photo.jpeg), save=False)
+    stored.append(str(image.file.name))
+    image.full_clean()
+    image.save()
+
+
+def may_submit(*, patient: User) -> bool:
+    """False for somebody who has sent more cases within an hour than any patient needs."""
+    since = timezone.now() - timedelta(hours=1)
+    return Case.objects.filter(patient=patient, created_at__gt=since).count() < settings.MAX_CASES_PER_HOUR
+
+
+@transaction.atomic
+def case_erase(*, case: Case) -> list[str]:
+    """Delete a case with every file made from it; returns the storage keys that go away after commit.
+
+    The keys are written down with the deletion: what a storage refuses now, the sweeper deletes later.
+    """
+    case = Case.objects.select_for_update().get(pk=case.pk)  # afresh: no prefetched list may hide a new file
+    names = [str(image.file.name) for image in case.images.all()]
+    names += [str(f.heatmap.name) for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
+    names += [str(report.file.name) for report in case.reports.all()]
+    case.delete()
+    PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in names)
+    transaction.on_commit(files_delete_pending)
+    return names
+
+
+def cases_expire() -> int:
+    """Erase what may no longer be kept (see `CaseQuerySet.expired`); returns how many cases went."""
+    expired = list(Case.objects.expired()[:500])
+    for case in expired:
+        case_erase(case=case)
+    return len(expired)

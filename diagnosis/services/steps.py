@@ -1,0 +1,40 @@
+"""Steps that several services share: the error of a wrong state, the tier of a case, the report to send."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from diagnosis import triage
+from diagnosis.models import Case
+from ml.taxonomy import TIERS
+
+
+class WrongState(Exception):
+    """The row is not in a state that allows this step; the message says so in plain words."""
+
+
+def case_apply_triage(*, case: Case, result: triage.Triage) -> None:
+    """Raise the case to the new tier; nothing lowers it."""
+    rank = max(TIERS.index(result.tier), case.tier_rank or 0)
+    case.tier, case.tier_rank = TIERS[rank], rank
+    case.fired_rules = [{"code": rule.code, "tier": rule.tier, "detail": rule.detail} for rule in result.fired]
+    case.needs_review = case.needs_review or result.needs_review
+    case.review_reasons = sorted(set(case.review_reasons) | set(result.review_reasons))
+    if case.review_requested_at and case.review_due_at:
+        case.review_due_at = min(case.review_due_at, case.review_requested_at + review_time(case=case))
+
+
+def review_time(*, case: Case) -> timedelta:
+    """How long a review may take: the tier's deadline, 3 days at most for a flagged case (clinical.md)."""
+    hours = settings.REVIEW_DEADLINE_HOURS[case.tier]
+    if case.needs_review:
+        hours = min(hours, settings.REVIEW_DEADLINE_HOURS["flagged"])
+    return timedelta(hours=hours)
+
+
+def report_send(*, case: Case) -> None:
+    from reports.tasks import render_report_task  # reports import diagnosis
+
+    render_report_task.delay_on_commit(str(case.pk))
