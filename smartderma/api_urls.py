@@ -4,7 +4,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
-from diagnosis.api import AnalysisViewSet
+from diagnosis.api.analyses import AnalysisViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")

@@ -1,10 +1,10 @@
-"""The partner API: photos in, analyses out. Asynchronous: 202 and a job resource (docs/API.md)."""
+"""`analyses`: photos in, a job out, its result later. Asynchronous: 202 and a job resource (docs/API.md)."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.urls import reverse
@@ -15,8 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounts.models import Partner, PartnerKey
 from diagnosis import access, images, services
+from diagnosis.api.shared import MISSING, PROBLEMS, partner_of, unusable_photo
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
 from diagnosis.presentation import is_urgency_known
@@ -109,16 +109,6 @@ class AnalysisBody(serializers.ModelSerializer):
         return {"self": reverse("analysis-detail", args=[analysis.pk])}
 
 
-PROBLEMS = {
-    400: OpenApiResponse(description="The request cannot be understood: problem+json with one entry per field."),
-    401: OpenApiResponse(description="No API key, or not a valid one."),
-    403: OpenApiResponse(description="The key lacks the scope; the scope is named."),
-    415: OpenApiResponse(description="The body is not multipart/form-data."),
-    429: OpenApiResponse(description="Too many requests for this key; see Retry-After."),
-}
-MISSING = {404: OpenApiResponse(description="There is nothing here that this key may see.")}
-
-
 class AnalysisViewSet(GenericViewSet):
     """Create, read and erase analyses of one's own patients."""
 
@@ -141,49 +131,27 @@ class AnalysisViewSet(GenericViewSet):
         try:
             photos = images.inspect_uploads(form.validated_data["photos"])
         except DjangoValidationError as error:
-            return _unusable_photo(request, error)
+            return unusable_photo(request, error)
         case = services.case_submit(
-            partner=_partner(request),
+            partner=partner_of(request),
             external_patient=form.validated_data["external_patient"],
             photos=photos,
             answers=form.validated_data["answers"],
             language=request.LANGUAGE_CODE,
             submission_key=uuid.uuid4(),
         )
-        analysis = access.partner_analysis_get(_partner(request), case.analyses.get().pk)
+        analysis = access.partner_analysis_get(partner_of(request), case.analyses.get().pk)
         headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
         return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
     @extend_schema(responses={200: AnalysisBody, **PROBLEMS, **MISSING})
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
         """The job; poll it until `status` is `succeeded` or `failed`."""
-        return Response(AnalysisBody(access.partner_analysis_get(_partner(request), pk)).data)
+        return Response(AnalysisBody(access.partner_analysis_get(partner_of(request), pk)).data)
 
     @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case of this analysis: photos, heat maps, reports and results."""
-        analysis = access.partner_analysis_get(_partner(request), pk)
+        analysis = access.partner_analysis_get(partner_of(request), pk)
         services.case_erase(case=analysis.case)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _partner(request: Request) -> Partner:
-    """Whose key came with the request; `HasScope` has let only keys through."""
-    return cast(PartnerKey, request.auth).partner
-
-
-def _unusable_photo(request: Request, error: DjangoValidationError) -> Response:
-    """422: what cannot be decoded or is too small; every refused photo is named."""
-    problems = [
-        {"pointer": "/photos", "code": str(one.code), "message": one.messages[0]}
-        for one in (error.error_list if hasattr(error, "error_list") else [error])
-    ]
-    body = {
-        "type": "about:blank",
-        "title": "Unprocessable Content",
-        "status": 422,
-        "detail": " ".join(problem["message"] for problem in problems),
-        "instance": request.path,
-        "errors": problems,
-    }
-    return Response(body, status=422, content_type="application/problem+json")
