@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from accounts.models import Partner, User
 from accounts.services import access_record
-from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, PhotoFinding, VisibleQuerySet
+from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, PhotoFinding, Upload
 from reports.models import Report
 
 CASE_PARTS = ("images", "analyses__predictions", "analyses__findings__image", "reviews", "events", "reports")
@@ -66,6 +67,11 @@ def report_get(user: User, report_id: uuid.UUID) -> Report:
     return report
 
 
+def upload_get(owner: User | Partner, upload_id: uuid.UUID) -> Upload:
+    """A file that this person or partner is sending. Raises Http404, also once its time is over."""
+    return _one(Upload.objects.owned_by(owner).alive(), upload_id)
+
+
 def photo_bytes(case: Case) -> list[bytes]:
     """The stored photos of a case in order, for the worker."""
     return [_read(image) for image in case.images.all()]
@@ -85,7 +91,7 @@ def file_response(field, *, content_type: str, filename: str = "") -> HttpRespon
     return response
 
 
-def _one(queryset: VisibleQuerySet, pk: uuid.UUID | int):
+def _one(queryset: QuerySet, pk: uuid.UUID | int):
     found = queryset.filter(pk=pk).first()
     if found is None:
         raise Http404

@@ -52,3 +52,11 @@ def expire_cases_task() -> None:
     count = services.cases_expire()
     if count:
         log.info("cases_expired", count=count)
+
+
+@shared_task(soft_time_limit=300, time_limit=330)
+def expire_uploads_task() -> None:
+    """Beat calls this: parts of files that nobody finished sending; see `services.uploads_expire`."""
+    count = services.uploads_expire()
+    if count:
+        log.info("uploads_expired", count=count)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONCE, NONE, SELF
-from django.utils.translation import gettext_lazy as _
 
 from smartderma.logs import LOGGING, configure_structlog  # noqa: F401  (LOGGING is a Django setting)
 
@@ -75,6 +74,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "smartderma.middleware.QuietRequestMiddleware",
     "auditlog.middleware.AuditlogMiddleware",
+    "accounts.language.LanguageMiddleware",
     "smartderma.middleware.PrivateCacheMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -136,6 +136,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.float("SWEEP_SECONDS", default=15.0),
     },
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
+    "expire-uploads": {"task": "diagnosis.tasks.expire_uploads_task", "schedule": 900.0},
 }
 # GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
 INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
@@ -192,6 +193,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PHOTOS = 5
 MAX_CASES_PER_HOUR = env.int("MAX_CASES_PER_HOUR", default=20)
+# Resumable uploads (diagnosis/services/uploads.py): how many may be open per person, and for how long they are kept.
+MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
+UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
@@ -288,8 +292,13 @@ SPECTACULAR_SETTINGS = {
 
 # --- language, time, mail ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+# Each language under its own name, so that whoever reads only that one finds it.
+LANGUAGES = [("en", "English"), ("es", "Español"), ("hi", "हिन्दी"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = not DEBUG
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

@@ -16,6 +16,8 @@ from diagnosis.models.cases import (
     photo_key,
 )
 from diagnosis.models.reviews import Review
+from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
+from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Analysis",
@@ -28,13 +30,21 @@ __all__ = [
     "FindingQuerySet",
     "Lesion",
     "Outcome",
+    "OwnedQuerySet",
     "PendingDeletion",
     "PhotoFinding",
     "Prediction",
     "Review",
     "Shot",
     "Tier",
+    "Upload",
+    "UploadPart",
     "VisibleQuerySet",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "heatmap_key",
+    "owner_fields",
     "photo_key",
 ]

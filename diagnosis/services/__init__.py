@@ -14,8 +14,20 @@ from diagnosis.services.cases import case_erase, case_submit, cases_expire, may_
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.reviews import review_request, review_sign
 from diagnosis.services.steps import WrongState, case_apply_triage, review_time
+from diagnosis.services.uploads import (
+    UploadError,
+    WrongOffset,
+    upload_append,
+    upload_erase,
+    upload_join,
+    upload_start,
+    uploads_erase,
+    uploads_expire,
+)
 
 __all__ = [
+    "UploadError",
+    "WrongOffset",
     "WrongState",
     "analyses_sweep",
     "analysis_complete",
@@ -34,4 +46,10 @@ __all__ = [
     "review_request",
     "review_sign",
     "review_time",
+    "upload_append",
+    "upload_erase",
+    "upload_join",
+    "upload_start",
+    "uploads_erase",
+    "uploads_expire",
 ]
