@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-cov
 export PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run install css lint format test test-full clean
+.PHONY: help run install css messages lint format test test-full clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,9 +19,13 @@ python:
 
 install: python ## Install everything that development and tests need
 	@$(PYTHON) -m deploy.install dev
+	@$(PY) -m deploy.messages
 
 css: install ## Build the style sheet
 	@$(PY) -m deploy.css
+
+messages: install ## Collect the texts that need a translation into locale/*/LC_MESSAGES/django.po
+	@$(PY) -m deploy.collect
 
 lint: install ## Check the code without changing it
 	$(PY) -m ruff check .
@@ -41,5 +45,5 @@ test-full: lint css ## The same with the long tests
 	$(PYTEST) -m ""
 
 clean: ## Remove what was installed and built; var/ (your data) stays
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis htmlcov static/build
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis htmlcov static/build locale/*/LC_MESSAGES/*.mo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,5 +6,6 @@ from accounts import views
 
 urlpatterns = [
     path("", views.my_data, name="my_data"),
+    path("language/", views.language_choose, name="set_language"),
     path("consent/", views.consent_edit, name="consent_edit"),
 ]

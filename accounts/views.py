@@ -10,10 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.i18n import set_language
 
 from accounts.decorators import patient_required
 from accounts.forms import ConsentForm
+from accounts.language import language_set
 from accounts.models import Purpose
 from accounts.requests import PersonRequest
 from accounts.services import consent_set
@@ -44,6 +46,15 @@ def _safe_next(request: PersonRequest) -> str:
     target = request.POST.get("next") or request.GET.get("next", "")
     hosts = {request.get_host()}
     return target if url_has_allowed_host_and_scheme(target, hosts, require_https=request.is_secure()) else ""
+
+
+@require_POST
+def language_choose(request: PersonRequest) -> HttpResponse:
+    """The language menu: a cookie for this device, the account for a signed-in person, then back to the same page."""
+    language = request.POST.get("language", "")
+    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+        language_set(user=request.user, language=language)
+    return set_language(request)
 
 
 @login_required

@@ -45,8 +45,10 @@ def first_problem(folder: Path, host: str, port: str) -> str:
     )
 
 
-def build_css() -> None:
-    subprocess.run([str(install.PYTHON), "-m", "deploy.css"], check=True, cwd=ROOT)
+def build() -> None:
+    """The style sheet and the translations: made from sources, not kept in git."""
+    for step in ("deploy.css", "deploy.messages"):
+        subprocess.run([str(install.PYTHON), "-m", step], check=True, cwd=ROOT)
 
 
 def become_stack(folder: Path, host: str, port: str) -> None:
@@ -76,7 +78,7 @@ def start(host: str, port: str) -> int:
     if problem:
         return stop(problem)
     install.install("base")
-    build_css()
+    build()
     become_stack(folder, host, port)
     return 0
 

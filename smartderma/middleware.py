@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 
 # Keys in addresses of password resets and e-mail confirmations open an account.
@@ -31,7 +32,7 @@ class BodyLimitMiddleware:
         limit = settings.MAX_UPLOAD_BODY_BYTES if upload else settings.MAX_BODY_BYTES
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > limit:
-            return HttpResponse("This upload is too large.", status=413, content_type="text/plain")
+            return HttpResponse(_("This upload is too large."), status=413, content_type="text/plain")
         return self.get_response(request)
 
 

@@ -15,5 +15,4 @@ urlpatterns = [
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
     path("operator/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
 ]

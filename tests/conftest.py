@@ -6,7 +6,14 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from deploy import messages
+
 pytest_plugins = ["tests.kit.fixtures"]
+
+
+def pytest_configure() -> None:
+    """The translations as they stand in locale/, also where somebody starts pytest without `make`."""
+    messages.compile_all()
 
 
 @pytest.hookimpl(wrapper=True)
