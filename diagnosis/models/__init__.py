@@ -7,7 +7,6 @@ from diagnosis.models.cases import (
     CaseImage,
     CaseQuerySet,
     EventKind,
-    Lesion,
     Outcome,
     PendingDeletion,
     Shot,
@@ -15,6 +14,9 @@ from diagnosis.models.cases import (
     VisibleQuerySet,
     photo_key,
 )
+from diagnosis.models.lesions import Lesion, LesionNote, LesionQuerySet, Reminder
+from diagnosis.models.messages import AttachmentQuerySet, Message, MessageAttachment, MessageQuerySet, attachment_key
+from diagnosis.models.notifications import MutedNotice, Notice, NoticeKind, NoticeQuerySet
 from diagnosis.models.reviews import Review
 from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
 from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -22,6 +24,7 @@ from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEn
 __all__ = [
     "Analysis",
     "AnalysisQuerySet",
+    "AttachmentQuerySet",
     "Case",
     "CaseEvent",
     "CaseImage",
@@ -29,11 +32,21 @@ __all__ = [
     "EventKind",
     "FindingQuerySet",
     "Lesion",
+    "LesionNote",
+    "LesionQuerySet",
+    "Message",
+    "MessageAttachment",
+    "MessageQuerySet",
+    "MutedNotice",
+    "Notice",
+    "NoticeKind",
+    "NoticeQuerySet",
     "Outcome",
     "OwnedQuerySet",
     "PendingDeletion",
     "PhotoFinding",
     "Prediction",
+    "Reminder",
     "Review",
     "Shot",
     "Tier",
@@ -44,6 +57,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookEvent",
+    "attachment_key",
     "heatmap_key",
     "owner_fields",
     "photo_key",

@@ -35,19 +35,6 @@ class Outcome(models.TextChoices):
     INCONCLUSIVE = "inconclusive", _("Cannot be judged")
 
 
-class Lesion(models.Model):
-    """A spot or rash of one person, followed over several cases. A lesion is not a photo."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    patient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lesions")
-    body_site = models.CharField(max_length=32)
-    name = models.CharField(max_length=80, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    def __str__(self) -> str:
-        return self.name or self.body_site
-
-
 class VisibleQuerySet(models.QuerySet[Any, Any]):
     """The list defines the right: a person may see an object when `visible_to` contains it.
 
@@ -96,7 +83,9 @@ class Case(models.Model):
         "accounts.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="cases"
     )
     external_patient = models.CharField(max_length=64, blank=True)
-    lesion = models.ForeignKey(Lesion, null=True, blank=True, on_delete=models.SET_NULL, related_name="cases")
+    lesion = models.ForeignKey(
+        "diagnosis.Lesion", null=True, blank=True, on_delete=models.SET_NULL, related_name="cases"
+    )
     submission_key = models.UUIDField(default=uuid.uuid4, editable=False)
     language = models.CharField(max_length=8, default="en")
     country = models.CharField(max_length=2)
