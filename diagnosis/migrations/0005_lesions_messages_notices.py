@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("diagnosis", "0003_uploads"),
+        ("diagnosis", "0004_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
