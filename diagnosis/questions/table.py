@@ -6,6 +6,7 @@ Red flags come first, so that an emergency shows before any photo is taken.
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from diagnosis.questions.countries import country_codes, lazy_country_name
 from diagnosis.questions.schema import Option, Question, ShownWhen
@@ -69,7 +70,7 @@ SITES = (
     Option("neck", _("Neck")),
     Option("chest", _("Chest")),
     Option("belly", _("Belly")),
-    Option("back", _("Back")),
+    Option("back", pgettext_lazy("part of the body", "Back")),
     Option("armpit", _("Armpit")),
     Option("arm", _("Arm or shoulder")),
     Option("hand", _("Back of the hand or fingers")),
