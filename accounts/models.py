@@ -111,6 +111,14 @@ class DermatologistProfile(models.Model):
         return f"{self.full_name} ({self.licence_country} {self.licence_number})"
 
 
+class Plan(models.TextChoices):
+    """What a partner may send; the numbers stand in settings.PARTNER_PLANS."""
+
+    TRIAL = "trial", _("Trial")
+    STANDARD = "standard", _("Standard")
+    LARGE = "large", _("Large")
+
+
 class Partner(models.Model):
     """A clinic, insurer or app that uses the API. Its patients are pseudonymous external ids."""
 
@@ -118,7 +126,17 @@ class Partner(models.Model):
     name = models.CharField(max_length=200, unique=True)
     contact = models.ForeignKey(User, on_delete=models.PROTECT, related_name="partners")
     active = models.BooleanField(default=True)
+    plan = models.CharField(max_length=16, choices=Plan.choices, default=Plan.STANDARD)
+    retention_days = models.PositiveSmallIntegerField(
+        default=90, help_text=_("A case with its photos and reports is erased after so many days.")
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(plan__in=Plan.values), name="partner_plan_is_known"),
+            models.CheckConstraint(condition=Q(retention_days__range=(1, 3650)), name="partner_retention_1_day_to_10_y"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -127,6 +145,8 @@ class Partner(models.Model):
 class Scope(models.TextChoices):
     ANALYSIS_WRITE = "analysis:write", _("Send photos")
     ANALYSIS_READ = "analysis:read", _("Read results")
+    REPORT_READ = "report:read", _("Read reports")
+    WEBHOOK_MANAGE = "webhook:manage", _("Manage webhooks")
 
 
 class PartnerKeyQuerySet(models.QuerySet):
@@ -136,7 +156,7 @@ class PartnerKeyQuerySet(models.QuerySet):
 
 
 class PartnerKey(models.Model):
-    """An API key. Only a hash is kept; the key itself is shown once."""
+    """An API key. Only a hash is kept; the key itself is shown once. A sandbox key sees sandbox cases only."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="keys")
@@ -145,6 +165,10 @@ class PartnerKey(models.Model):
     prefix = models.CharField(max_length=8, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     scopes = models.JSONField(default=list)
+    sandbox = models.BooleanField(default=False, editable=False)
+    replaces = models.OneToOneField(
+        "self", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="replaced_by"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -154,6 +178,28 @@ class PartnerKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…{self.last_four})"
+
+    @property
+    def is_usable(self) -> bool:
+        """The rule of `PartnerKeyQuerySet.usable` for one row, the partner aside."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class KeyUsage(models.Model):
+    """What one key did on one day (UTC). Analyses stay counted after their cases are erased."""
+
+    key = models.ForeignKey(PartnerKey, on_delete=models.CASCADE, related_name="usage")
+    day = models.DateField()
+    requests = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0, help_text="Requests that were answered with 429.")
+    analyses = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day", "pk"]
+        constraints = [models.UniqueConstraint(fields=["key", "day"], name="one_usage_row_per_key_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.day}"
 
 
 class Purpose(models.TextChoices):
