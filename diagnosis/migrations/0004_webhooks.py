@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_partner_plans_and_usage"),
+        ("accounts", "0001_initial"),
         ("diagnosis", "0003_uploads"),
     ]
 
