@@ -37,6 +37,12 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
     def active(self) -> WebhookEndpointQuerySet:
         return self.filter(disabled_at=None)
 
+    def unmailed(self) -> WebhookEndpointQuerySet:
+        """Switched off by us, and nobody has told the partner yet."""
+        return self.filter(
+            disabled_reason__in=[WebhookEndpoint.Disabled.GONE, WebhookEndpoint.Disabled.FAILING], mailed_at=None
+        )
+
 
 class WebhookEndpoint(models.Model):
     """An HTTPS address of a partner. Its secrets are sealed (smartderma/sealing.py) and shown once."""
@@ -48,6 +54,7 @@ class WebhookEndpoint(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     partner = models.ForeignKey(Partner, on_delete=models.CASCADE, related_name="webhook_endpoints")
+    sandbox = models.BooleanField(default=False, help_text="Hears of what sandbox keys do, and of nothing else.")
     url = models.CharField(_("Address"), max_length=500)
     description = models.CharField(_("Description"), max_length=200, blank=True)
     events = models.JSONField(_("Events"), default=list, help_text="Event types; every type when empty.", blank=True)
@@ -59,6 +66,7 @@ class WebhookEndpoint(models.Model):
     told_at = models.DateTimeField(null=True, editable=False, help_text="When the sweeper told the workers of it.")
     disabled_at = models.DateTimeField(null=True, editable=False)
     disabled_reason = models.CharField(max_length=16, choices=Disabled.choices, blank=True, editable=False)
+    mailed_at = models.DateTimeField(null=True, editable=False, help_text="When its partner heard that it is off.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = WebhookEndpointQuerySet.as_manager()
