@@ -12,6 +12,30 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models_own_data import DataExport, ErasureCertificate, LegalHold
+
+__all__ = [
+    "AccessLog",
+    "Consent",
+    "ConsentQuerySet",
+    "DataExport",
+    "DermatologistProfile",
+    "DermatologistQuerySet",
+    "ErasureCertificate",
+    "KeyUsage",
+    "LegalHold",
+    "Partner",
+    "PartnerKey",
+    "PartnerKeyQuerySet",
+    "Plan",
+    "Purpose",
+    "Role",
+    "Scope",
+    "User",
+    "UserManager",
+    "pseudonym",
+]
+
 
 class Role(models.TextChoices):
     PATIENT = "patient", _("Patient")

@@ -137,10 +137,18 @@ CELERY_BEAT_SCHEDULE = {
     },
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
     "expire-uploads": {"task": "diagnosis.tasks.expire_uploads_task", "schedule": 900.0},
+    "sweep-webhooks": {
+        "task": "diagnosis.tasks.sweep_webhooks_task",
+        "schedule": env.float("WEBHOOK_SWEEP_SECONDS", default=5.0),
+    },
+    "expire-webhook-log": {"task": "diagnosis.tasks.expire_webhook_log_task", "schedule": 3600.0},
 }
 # GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
 INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
-CELERY_TASK_ROUTES = {"diagnosis.tasks.run_analysis_task": {"queue": INFERENCE_QUEUE}}  # all others: "default"
+CELERY_TASK_ROUTES = {  # all others: "default"
+    "diagnosis.tasks.run_analysis_task": {"queue": INFERENCE_QUEUE},
+    "diagnosis.tasks.send_webhooks_task": {"queue": "webhooks"},  # a slow receiver must not hold up reports
+}
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 ANALYSIS_SOFT_LIMIT_SECONDS = env.int("ANALYSIS_SOFT_LIMIT_SECONDS", default=60)
 ANALYSIS_HARD_LIMIT_SECONDS = env.int("ANALYSIS_HARD_LIMIT_SECONDS", default=75)
@@ -229,6 +237,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 CONSENT_VERSION = "2026-11"
 RETENTION_DAYS_WITHOUT_STORAGE_CONSENT = env.int("RETENTION_DAYS_WITHOUT_STORAGE_CONSENT", default=30)
+EXPORT_HOURS = env.int("EXPORT_HOURS", default=24)
+EXPORT_LEASE_SECONDS = 900  # longer than the hard limit of accounts.tasks.build_export_task
 
 # --- the browser's side of safety ----------------------------------------------------------------------------------
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 3600)
@@ -290,6 +300,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
+# Tests and development only (smartderma.E011): receivers on this machine, without TLS.
+WEBHOOKS_TO_PRIVATE_ADDRESSES = env.bool("WEBHOOKS_TO_PRIVATE_ADDRESSES", default=False)
+WEBHOOK_LOG_DAYS = env.int("WEBHOOK_LOG_DAYS", default=30)
+
 # --- language, time, mail ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 # Each language under its own name, so that whoever reads only that one finds it.
@@ -301,6 +315,8 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = not DEBUG
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
+NOTICE_LEASE_SECONDS = 120  # longer than the hard limit of diagnosis.tasks.send_notice_task
+NOTICE_MAX_ATTEMPTS = 5
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Smart Derma <no-reply@localhost>")
