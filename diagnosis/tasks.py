@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from diagnosis import access, services
+from diagnosis import access, services, webhooks
 from diagnosis.assessment import PhotosUnreadable, assess
-from diagnosis.models import Analysis
+from diagnosis.models import Analysis, WebhookDelivery
 
 log = structlog.get_logger(__name__)
+WEBHOOK_TURN_SECONDS = 20
 
 
 @shared_task(
@@ -60,3 +63,32 @@ def expire_uploads_task() -> None:
     count = services.uploads_expire()
     if count:
         log.info("uploads_expired", count=count)
+
+
+@shared_task(soft_time_limit=60, time_limit=75)
+def send_webhooks_task(endpoint_id: str) -> None:
+    """Send what is due to one endpoint, until nothing is or others should have their turn."""
+    begin = time.monotonic()
+    while delivery := WebhookDelivery.objects.claim(endpoint_id):
+        services.delivery_finish(delivery=delivery, answer=webhooks.send(delivery))
+        if time.monotonic() - begin > WEBHOOK_TURN_SECONDS:
+            services.endpoint_tell(endpoint_id=delivery.endpoint_id)
+            return
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def sweep_webhooks_task() -> None:
+    """Beat calls this; see `services.webhooks_sweep`."""
+    services.webhooks_sweep()
+
+
+@shared_task(soft_time_limit=300, time_limit=330)
+def expire_webhook_log_task() -> None:
+    """Beat calls this every hour; see `services.webhook_log_expire`."""
+    services.webhook_log_expire()
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def mail_endpoint_disabled_task(endpoint_id: str) -> None:
+    """Tell the partner's contact that nothing more is sent to an endpoint."""
+    services.endpoint_disabled_mail(endpoint_id=endpoint_id)

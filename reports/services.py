@@ -15,7 +15,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from diagnosis.facts import CaseFacts, facts_of_case
-from diagnosis.models import Case
+from diagnosis.models import Case, WebhookEvent
+from diagnosis.services import event_publish
 from reports.context import report_context
 from reports.models import Report
 from reports.rendering import render_pdf
@@ -93,6 +94,7 @@ def _report_create(fields: Mapping[str, Any], facts: CaseFacts) -> Report:
         with transaction.atomic():
             report.full_clean(validate_constraints=False)
             report.save(force_insert=True)
+            event_publish(event=WebhookEvent.REPORT_READY, case=report.case, report_id=report.pk)
     except BaseException as error:
         report.file.delete(save=False)
         earlier = _found(fields) if isinstance(error, IntegrityError) else None

@@ -91,3 +91,11 @@ def production_has_a_broker(app_configs, **kwargs) -> list[Error]:
             "REDIS_URL must be set in production: limits and queues are shared by all processes.", id="smartderma.E008"
         )
     ]
+
+
+@register()
+def webhooks_go_out_only(app_configs, **kwargs) -> list[Error]:
+    """A partner chooses the address: in production it must never be one inside the installation."""
+    if settings.DEBUG or not settings.WEBHOOKS_TO_PRIVATE_ADDRESSES:
+        return []
+    return [Error("WEBHOOKS_TO_PRIVATE_ADDRESSES must be off in production.", id="smartderma.E011")]

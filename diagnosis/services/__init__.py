@@ -24,6 +24,23 @@ from diagnosis.services.uploads import (
     uploads_erase,
     uploads_expire,
 )
+from diagnosis.services.webhook_deliveries import (
+    delivery_finish,
+    delivery_replay,
+    endpoint_tell,
+    endpoint_test,
+    event_publish,
+    webhook_log_expire,
+    webhooks_sweep,
+)
+from diagnosis.services.webhook_endpoints import (
+    endpoint_create,
+    endpoint_delete,
+    endpoint_disable,
+    endpoint_disabled_mail,
+    endpoint_rotate,
+    endpoint_update,
+)
 
 __all__ = [
     "UploadError",
@@ -40,6 +57,17 @@ __all__ = [
     "case_erase",
     "case_submit",
     "cases_expire",
+    "delivery_finish",
+    "delivery_replay",
+    "endpoint_create",
+    "endpoint_delete",
+    "endpoint_disable",
+    "endpoint_disabled_mail",
+    "endpoint_rotate",
+    "endpoint_tell",
+    "endpoint_test",
+    "endpoint_update",
+    "event_publish",
     "files_delete_pending",
     "may_submit",
     "png_of_heatmap",
@@ -52,4 +80,6 @@ __all__ = [
     "upload_start",
     "uploads_erase",
     "uploads_expire",
+    "webhook_log_expire",
+    "webhooks_sweep",
 ]

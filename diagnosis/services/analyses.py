@@ -25,9 +25,11 @@ from diagnosis.models import (
     EventKind,
     PhotoFinding,
     Prediction,
+    WebhookEvent,
 )
 from diagnosis.services.files import files_vanish_on_failure
 from diagnosis.services.steps import WrongState, case_apply_triage, report_send
+from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
     from diagnosis.assessment import Assessment
@@ -63,6 +65,7 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
         case_apply_triage(case=case, result=assessment.triage)
         case.save()
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
+        event_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
         report_send(case=case)
     return True
 
@@ -141,16 +144,18 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
         pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
     ).update(status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None)
     if changed:
-        _case_flag_failed(analysis.case_id)
+        case = _case_flag_failed(analysis.case_id)
+        event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
     return bool(changed)
 
 
-def _case_flag_failed(case_id: uuid.UUID) -> None:
+def _case_flag_failed(case_id: uuid.UUID) -> Case:
     case = Case.objects.select_for_update().get(pk=case_id)
     case.needs_review = True
     case.review_reasons = sorted({*case.review_reasons, "analysis_failed"})
     case.save(update_fields=["needs_review", "review_reasons"])
     CaseEvent.objects.create(case=case, kind=EventKind.ANALYSIS_FAILED)
+    return case
 
 
 @transaction.atomic

@@ -22,10 +22,12 @@ from diagnosis.models import (
     EventKind,
     PendingDeletion,
     PhotoFinding,
+    WebhookEvent,
 )
 from diagnosis.services.analyses import analysis_queue
 from diagnosis.services.files import files_delete_pending, files_vanish_on_failure
 from diagnosis.services.steps import case_apply_triage
+from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
     pass
@@ -106,6 +108,8 @@ def case_erase(*, case: Case) -> list[str]:
     names = [str(image.file.name) for image in case.images.all()]
     names += [str(f.heatmap.name) for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
     names += [str(report.file.name) for report in case.reports.all()]
+    analyses = [analysis.pk for analysis in case.analyses.all()]
+    event_publish(event=WebhookEvent.DATA_ERASED, case=case, analysis_ids=analyses)
     case.delete()
     PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in names)
     transaction.on_commit(files_delete_pending)

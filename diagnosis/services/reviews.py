@@ -15,8 +15,10 @@ from diagnosis.models import (
     CaseEvent,
     EventKind,
     Review,
+    WebhookEvent,
 )
 from diagnosis.services.steps import WrongState, report_send, review_time
+from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
     pass
@@ -57,6 +59,8 @@ def review_sign(*, case: Case, reviewer: User, seen_version: int = 0, **opinion:
     review.save()
     kind = EventKind.REVIEW_SIGNED if review.version == 1 else EventKind.REVIEW_AMENDED
     CaseEvent.objects.create(case=case, kind=kind, actor=reviewer)
+    news = WebhookEvent.REVIEW_COMPLETED if review.version == 1 else WebhookEvent.REVIEW_AMENDED
+    event_publish(event=news, case=case, review_id=review.pk)
     report_send(case=case)
     return review
 
