@@ -1,6 +1,14 @@
 """Cases and everything that happens to them. Writes go through services/, reads through access.py."""
 
-from diagnosis.models.analyses import Analysis, AnalysisQuerySet, FindingQuerySet, PhotoFinding, Prediction, heatmap_key
+from diagnosis.models.analyses import (
+    Analysis,
+    AnalysisQuerySet,
+    FindingQuerySet,
+    MemberMap,
+    PhotoFinding,
+    Prediction,
+    heatmap_key,
+)
 from diagnosis.models.cases import (
     Case,
     CaseEvent,
@@ -9,15 +17,17 @@ from diagnosis.models.cases import (
     EventKind,
     Outcome,
     PendingDeletion,
+    ReviewState,
     Shot,
     Tier,
     VisibleQuerySet,
     photo_key,
 )
+from diagnosis.models.desk import NoteTemplate, SavedView
 from diagnosis.models.lesions import Lesion, LesionNote, LesionQuerySet, Reminder
 from diagnosis.models.messages import AttachmentQuerySet, Message, MessageAttachment, MessageQuerySet, attachment_key
 from diagnosis.models.notifications import MutedNotice, Notice, NoticeKind, NoticeQuerySet
-from diagnosis.models.reviews import Review
+from diagnosis.models.reviews import FirstOpinion, PhotoRequest, Read, Review
 from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
 from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
@@ -31,13 +41,16 @@ __all__ = [
     "CaseQuerySet",
     "EventKind",
     "FindingQuerySet",
+    "FirstOpinion",
     "Lesion",
     "LesionNote",
     "LesionQuerySet",
+    "MemberMap",
     "Message",
     "MessageAttachment",
     "MessageQuerySet",
     "MutedNotice",
+    "NoteTemplate",
     "Notice",
     "NoticeKind",
     "NoticeQuerySet",
@@ -45,9 +58,13 @@ __all__ = [
     "OwnedQuerySet",
     "PendingDeletion",
     "PhotoFinding",
+    "PhotoRequest",
     "Prediction",
+    "Read",
     "Reminder",
     "Review",
+    "ReviewState",
+    "SavedView",
     "Shot",
     "Tier",
     "Upload",

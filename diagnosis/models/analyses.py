@@ -171,3 +171,18 @@ class PhotoFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.analysis_id} {self.outcome}"
+
+
+class MemberMap(models.Model):
+    """Where one network looked on one photo: a grey PNG of 64 cells along the longer side, about 1 kB, in the row."""
+
+    finding = models.ForeignKey(PhotoFinding, on_delete=models.CASCADE, related_name="member_maps")
+    member = models.CharField(max_length=64)
+    png = models.BinaryField(max_length=16 * 1024)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["finding", "member"], name="one_map_per_member_and_photo")]
+
+    def __str__(self) -> str:
+        return f"{self.finding_id} {self.member}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from enum import nonmember
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -35,6 +36,20 @@ class Outcome(models.TextChoices):
     INCONCLUSIVE = "inconclusive", _("Cannot be judged")
 
 
+class ReviewState(models.TextChoices):
+    """Where a case stands with the dermatologists."""
+
+    NONE = "", _("Not sent")
+    WAITING = "waiting", _("Waiting for a dermatologist")
+    SECOND = "second", _("Waiting for a second reader")
+    THIRD = "third", _("Two readers disagree: waiting for a third")
+    PHOTOS = "photos", _("Waiting for new photos")
+    DONE = "done", _("Signed")
+
+    OPEN = nonmember(("waiting", "second", "third"))
+    OTHER_EYES = nonmember(("second", "third"))
+
+
 class VisibleQuerySet(models.QuerySet[Any, Any]):
     """The list defines the right: a person may see an object when `visible_to` contains it.
 
@@ -60,7 +75,24 @@ class CaseQuerySet(VisibleQuerySet):
     case_path = ""
 
     def awaiting_review(self) -> CaseQuerySet:
-        return self.filter(review_requested_at__isnull=False, reviews=None)
+        """Cases that a dermatologist can work on now; the order of `urgent_first` has an index for exactly these."""
+        return self.filter(review_state__in=ReviewState.OPEN)
+
+    def free_for(self, user: User) -> CaseQuerySet:
+        """Cases that nobody else holds now, without those that need another pair of eyes than this person's."""
+        now = timezone.now()
+        free = Q(review_holder=None) | Q(review_holder=user) | Q(review_lease_until__lte=now)
+        own = self.model.objects.filter(review_state__in=ReviewState.OTHER_EYES, reads__reader=user).values("pk")
+        return self.filter(free).exclude(review_state=ReviewState.NONE).exclude(pk__in=own)
+
+    def hold(self, pk: uuid.UUID, user: User) -> bool:
+        """Take a case or keep it; False when somebody else has it. The conditional UPDATE is the lock (rule 5)."""
+        until = timezone.now() + timedelta(seconds=settings.REVIEW_LEASE_SECONDS)
+        return bool(self.filter(pk=pk).free_for(user).update(review_holder=user, review_lease_until=until))
+
+    def overdue(self) -> CaseQuerySet:
+        """Open cases past their deadline that nobody was told of yet."""
+        return self.awaiting_review().filter(review_due_at__lt=timezone.now(), review_escalated_at=None)
 
     def expired(self) -> CaseQuerySet:
         """Older than the retention time, of patients who have not agreed that their photos are kept."""
@@ -69,7 +101,7 @@ class CaseQuerySet(VisibleQuerySet):
         return self.filter(patient__isnull=False, created_at__lt=limit).exclude(patient__in=keeping)
 
     def urgent_first(self) -> CaseQuerySet:
-        return self.order_by("-tier_rank", "review_due_at", "created_at", "pk")
+        return self.order_by("-tier_rank", "review_due_at", "pk")
 
 
 class Case(models.Model):
@@ -98,6 +130,14 @@ class Case(models.Model):
     review_reasons = models.JSONField(default=list, blank=True)
     review_requested_at = models.DateTimeField(null=True, blank=True)
     review_due_at = models.DateTimeField(null=True, blank=True)
+    review_state = models.CharField(max_length=8, choices=ReviewState.choices, default="", blank=True)
+    review_holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="held_cases"
+    )
+    review_lease_until = models.DateTimeField(null=True, blank=True)
+    review_escalated_at = models.DateTimeField(null=True, blank=True)
+    skin_type = models.CharField(max_length=8, blank=True, help_text="The answer, for filters.")
+    warning_signs = models.BooleanField(default=False, help_text="The answers alone ask for urgent or faster.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = CaseQuerySet.as_manager()
@@ -116,10 +156,33 @@ class Case(models.Model):
                 | Q(review_requested_at__isnull=False, review_due_at__isnull=False),
                 name="requested_review_has_a_deadline",
             ),
+            models.CheckConstraint(condition=Q(review_state__in=ReviewState.values), name="review_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(review_state="", review_requested_at=None)
+                | (~Q(review_state="") & Q(review_requested_at__isnull=False)),
+                name="review_state_follows_the_request",
+            ),
+            models.CheckConstraint(
+                condition=Q(review_holder=None, review_lease_until=None)
+                | Q(review_holder__isnull=False, review_lease_until__isnull=False),
+                name="held_case_has_a_lease",
+            ),
             models.UniqueConstraint(fields=["patient", "submission_key"], name="one_case_per_submission_of_a_patient"),
             models.UniqueConstraint(fields=["partner", "submission_key"], name="one_case_per_submission_of_a_partner"),
         ]
-        indexes = [models.Index(fields=["-tier_rank", "review_due_at", "created_at", "id"], name="case_queue_order")]
+        indexes = [
+            models.Index(
+                fields=["-tier_rank", "review_due_at", "id"],
+                condition=Q(review_state__in=ReviewState.OPEN),
+                name="case_queue_order",
+            ),
+            models.Index(
+                fields=["review_due_at"],
+                condition=Q(review_state__in=ReviewState.OPEN, review_escalated_at=None),
+                name="case_queue_overdue",
+            ),
+            models.Index(fields=["review_state", "-created_at", "-id"], name="case_by_review_state"),
+        ]
 
     def __str__(self) -> str:
         return self.reference
@@ -128,6 +191,24 @@ class Case(models.Model):
     def reference(self) -> str:
         """A short name for people; not an address and not a secret."""
         return f"C-{self.pk.hex[:8].upper()}"
+
+    def is_held_by(self, user: User) -> bool:
+        """True while this person's claim on the case lasts."""
+        return self.review_holder_id == user.pk and not self.lease_is_over
+
+    @property
+    def lease_is_over(self) -> bool:
+        return self.review_lease_until is None or self.review_lease_until <= timezone.now()
+
+    @property
+    def is_open_for_review(self) -> bool:
+        return self.review_state in ReviewState.OPEN
+
+    @property
+    def is_overdue(self) -> bool:
+        """Past the deadline with nobody's signature."""
+        due = self.review_due_at
+        return self.is_open_for_review and due is not None and due < timezone.now()
 
     @property
     def latest_analysis(self) -> Analysis | None:
@@ -170,7 +251,7 @@ class CaseImage(models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["case", "position"], name="one_photo_per_position"),
-            models.CheckConstraint(condition=Q(position__range=(0, 4)), name="at_most_five_photos"),
+            models.CheckConstraint(condition=Q(position__range=(0, 9)), name="at_most_ten_photos"),
         ]
 
     def __str__(self) -> str:
@@ -195,6 +276,14 @@ class EventKind(models.TextChoices):
     REVIEW_REQUESTED = "review_requested", _("Sent to a dermatologist")
     REVIEW_SIGNED = "review_signed", _("Signed by a dermatologist")
     REVIEW_AMENDED = "review_amended", _("Changed by a dermatologist")
+    REVIEW_TAKEN = "review_taken", _("Taken by a dermatologist")
+    REVIEW_RELEASED = "review_released", _("Given back to the queue")
+    FIRST_OPINION = "first_opinion", _("First opinion stored before the model was shown")
+    SECOND_READ = "second_read", _("Sent to a second dermatologist")
+    THIRD_READ = "third_read", _("Two dermatologists disagree: sent to a third")
+    REVIEW_OVERDUE = "review_overdue", _("The review is late")
+    PHOTOS_REQUESTED = "photos_requested", _("New photos asked for")
+    PHOTOS_ADDED = "photos_added", _("New photos received")
 
 
 class CaseEvent(models.Model):
