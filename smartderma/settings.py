@@ -170,6 +170,10 @@ REVIEW_DEADLINE_HOURS = {
 # --- files ---------------------------------------------------------------------------------------------------------
 S3_BUCKET = env.str("S3_BUCKET", default="")
 SIGNED_URL_SECONDS = env.int("SIGNED_URL_SECONDS", default=60)
+# PEM text (or REPORT_SIGNING_CERTIFICATE_FILE ...). Empty in development: self-made, see reports/certificates.py.
+REPORT_SIGNING_CERTIFICATE = env.str("REPORT_SIGNING_CERTIFICATE", default="", multiline=True)
+REPORT_SIGNING_KEY = env.str("REPORT_SIGNING_KEY", default="", multiline=True)
+REPORT_SIGNING_KEY_PASSWORD = env.str("REPORT_SIGNING_KEY_PASSWORD", default="")
 PRIVATE_ROOT = VAR_DIR / "private"
 if S3_BUCKET:
     private_storage: dict = {
