@@ -13,6 +13,7 @@ class ConsentForm(forms.Form):
     care = forms.BooleanField(label=Purpose.CARE.label, required=False)
     storage = forms.BooleanField(label=Purpose.STORAGE.label, required=False)
     research = forms.BooleanField(label=Purpose.RESEARCH.label, required=False)
+    similar = forms.BooleanField(label=Purpose.SIMILAR.label, required=False)
 
     @classmethod
     def of_user(cls, user: User, data=None) -> ConsentForm:

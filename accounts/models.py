@@ -103,6 +103,11 @@ class DermatologistQuerySet(models.QuerySet):
         return self.filter(verified_at__isnull=False, user__is_active=True)
 
 
+def licence_key(instance: DermatologistProfile, filename: str) -> str:
+    """A random key; the ending says whether the checked document is a PDF or a photo."""
+    return f"licences/{uuid.uuid4().hex}{'.pdf' if filename.endswith('.pdf') else '.jpg'}"
+
+
 class DermatologistProfile(models.Model):
     """The licence of a dermatologist and, if wished, the clinic that the finder shows."""
 
@@ -110,6 +115,10 @@ class DermatologistProfile(models.Model):
     full_name = models.CharField(max_length=200)
     licence_number = models.CharField(max_length=64)
     licence_country = models.CharField(max_length=2)
+    document = models.FileField(upload_to=licence_key, blank=True, max_length=100)
+    applied_at = models.DateTimeField(default=timezone.now, editable=False)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    refusal_reason = models.CharField(max_length=300, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
     verified_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     listed = models.BooleanField(default=False, help_text=_("Show the clinic in the finder."))
@@ -126,6 +135,10 @@ class DermatologistProfile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["licence_country", "licence_number"], name="licence_belongs_to_one_person"),
             models.CheckConstraint(
+                condition=Q(verified_at=None) | Q(refused_at=None), name="licence_is_not_both_verified_and_refused"
+            ),
+            models.CheckConstraint(condition=Q(refused_at=None) | ~Q(refusal_reason=""), name="refusal_says_why"),
+            models.CheckConstraint(
                 condition=Q(listed=False) | Q(latitude__range=(-90, 90), longitude__range=(-180, 180)),
                 name="listed_clinic_has_a_position",
             ),
@@ -133,6 +146,13 @@ class DermatologistProfile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.full_name} ({self.licence_country} {self.licence_number})"
+
+    @property
+    def standing(self) -> str:
+        """waiting until an operator decided, then verified or refused."""
+        if self.verified_at:
+            return "verified"
+        return "refused" if self.refused_at else "waiting"
 
 
 class Plan(models.TextChoices):
@@ -159,7 +179,9 @@ class Partner(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(plan__in=Plan.values), name="partner_plan_is_known"),
-            models.CheckConstraint(condition=Q(retention_days__range=(1, 3650)), name="partner_retention_1_day_to_10_y"),
+            models.CheckConstraint(
+                condition=Q(retention_days__range=(1, 3650)), name="partner_retention_1_day_to_10_y"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -230,6 +252,7 @@ class Purpose(models.TextChoices):
     CARE = "care", _("Care: check my photos and show me the result")
     STORAGE = "storage", _("Storage: keep my photos so that I can follow a spot over time")
     RESEARCH = "research", _("Research: use my photos, without my name, to improve the service")
+    SIMILAR = "similar", _("Similar cases: let dermatologists here compare my photos with those of other patients")
 
 
 class ConsentQuerySet(models.QuerySet):
