@@ -4,6 +4,7 @@ from diagnosis.models.analyses import (
     Analysis,
     AnalysisQuerySet,
     FindingQuerySet,
+    Lane,
     MemberMap,
     PhotoFinding,
     Prediction,
@@ -24,9 +25,11 @@ from diagnosis.models.cases import (
     photo_key,
 )
 from diagnosis.models.desk import NoteTemplate, SavedView
+from diagnosis.models.intake import FaceChoice, IntakePhoto, IntakePhotoQuerySet, intake_key
 from diagnosis.models.lesions import Lesion, LesionNote, LesionQuerySet, Reminder
 from diagnosis.models.messages import AttachmentQuerySet, Message, MessageAttachment, MessageQuerySet, attachment_key
 from diagnosis.models.notifications import MutedNotice, Notice, NoticeKind, NoticeQuerySet
+from diagnosis.models.partner_api import AnsweredRequest, Batch, BatchItem, PartnerRowQuerySet
 from diagnosis.models.reviews import FirstOpinion, PhotoRequest, Read, Review
 from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
 from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -34,14 +37,21 @@ from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEn
 __all__ = [
     "Analysis",
     "AnalysisQuerySet",
+    "AnsweredRequest",
     "AttachmentQuerySet",
+    "Batch",
+    "BatchItem",
     "Case",
     "CaseEvent",
     "CaseImage",
     "CaseQuerySet",
     "EventKind",
+    "FaceChoice",
     "FindingQuerySet",
     "FirstOpinion",
+    "IntakePhoto",
+    "IntakePhotoQuerySet",
+    "Lane",
     "Lesion",
     "LesionNote",
     "LesionQuerySet",
@@ -56,6 +66,7 @@ __all__ = [
     "NoticeQuerySet",
     "Outcome",
     "OwnedQuerySet",
+    "PartnerRowQuerySet",
     "PendingDeletion",
     "PhotoFinding",
     "PhotoRequest",
@@ -76,6 +87,7 @@ __all__ = [
     "WebhookEvent",
     "attachment_key",
     "heatmap_key",
+    "intake_key",
     "owner_fields",
     "photo_key",
 ]
