@@ -8,7 +8,7 @@ from pathlib import Path
 
 RUNS = Path("var/runs")
 CACHE = Path("var/cache")
-PACK_SIDE = 192  # px; the largest training size
+PACK_SIDE = 224  # px; the largest training size
 
 
 def register(subparsers: argparse._SubParsersAction) -> None:
@@ -28,7 +28,7 @@ def _register_train(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--manifest", type=Path, required=True, help="CSV of labelled photos with a part column")
     train.add_argument("--extra", type=Path, help="CSV of further photos for the teacher; labels are not used")
     train.add_argument("--out", type=Path, help="run folder (default: var/runs/<name of the config>)")
-    train.add_argument("--init", help="none, pretrained, inherit or a weights file; replaces the config's")
+    train.add_argument("--init", help="none, pretrained, packaged, inherit[:FILE] or a weights file")
     train.add_argument("--pretrained", action="store_true", help="same as --init pretrained (needs a connection)")
     train.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="replace fields, e.g. epochs=3")
     train.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
@@ -59,7 +59,7 @@ def run_train(args: argparse.Namespace) -> int:
         config = read_config(args.config, _overrides(args))
         manifest = read_manifest(args.manifest)
         check_manifest(manifest, progress=_bar)
-        packed = _pack(manifest)
+        packed, served = _pack(manifest), _pack(manifest, erase=False)
     except (ManifestError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -68,7 +68,7 @@ def run_train(args: argparse.Namespace) -> int:
         config,
         list(manifest.classes),
         select_photos(manifest, packed, "train"),
-        select_photos(manifest, packed, "val"),
+        select_photos(manifest, served, "val"),
         select_photos(extra, _pack(extra), None) if extra else None,
     )
     best = trainer.fit(args.out or RUNS / args.config.stem, resume=args.resume)

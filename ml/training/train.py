@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import balanced_accuracy_score, f1_score
+from timm.optim import param_groups_layer_decay
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -21,15 +22,22 @@ from tqdm import tqdm
 from ml.data.manifest import UNLABELLED, Manifest
 from ml.data.pack import Packed
 from ml.training.augment import augment_batch, center_view, random_crop
-from ml.training.inherit import PARENTS
-from ml.training.networks import bf16_helps, build_network, input_statistics, load_packaged, split_features
+from ml.training.distill import Distiller
+from ml.training.mix import mix_batch
+from ml.training.networks import bf16_helps, build_network, input_statistics, split_features
 
 NO_LABEL = -1
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that a run depends on; stored in its checkpoints. ``size`` in px, ``distill`` 0 = no teacher."""
+    """Everything that a run depends on; stored in its checkpoints.
+
+    ``size`` in px (``final_size``: that of the last ``final_share`` of the epochs). ``distill`` weighs the teacher's
+    feature maps, ``imitate`` its answers; both 0 = no teacher. ``mix``: share of batches under MixUp or CutMix.
+    ``layer_decay``: factor of the learning rate from one layer group to the one before it. ``source_power``: 0 draws
+    the photos of a class alike, 1 draws its sources alike.
+    """
 
     architecture: str
     init: str = "none"
@@ -37,10 +45,16 @@ class TrainConfig:
     probe: bool = False
     teacher: str = "tf_efficientnet_lite2"
     distill: float = 1.0
+    imitate: float = 0.0
+    mix: float = 0.0
+    layer_decay: float = 1.0
+    source_power: float = 0.0
     freeze: int = 0
     settle: bool = False
     fixed_norms: bool = False
     size: int = 160
+    final_size: int = 0
+    final_share: float = 0.3
     epochs: int = 10
     batch: int = 32
     lr: float = 1e-3
@@ -62,6 +76,7 @@ class Photos:
     packed: Packed
     labels: np.ndarray
     rows: np.ndarray
+    sources: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,7 +87,8 @@ def select_photos(manifest: Manifest, packed: Packed, part: str | None) -> Photo
     rows = [i for i, row in enumerate(manifest.rows) if part is None or row.part == part]
     names = [UNLABELLED if part is None else manifest.rows[i].label for i in rows]
     index = {slug: number for number, slug in enumerate(manifest.classes)}
-    return Photos(packed, np.array([index.get(name, NO_LABEL) for name in names]), np.array(rows))
+    sources = np.array([manifest.rows[i].source for i in rows])
+    return Photos(packed, np.array([index.get(name, NO_LABEL) for name in names]), np.array(rows), sources)
 
 
 class Trainer:
@@ -96,7 +112,7 @@ class Trainer:
         _freeze_early(self.net, config.freeze)
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.net))
         self.bf16 = bf16_helps(config.architecture)
-        self.distiller = Distiller(config, self.net) if config.distill else None
+        self.distiller = Distiller(config, self.net) if config.distill or config.imitate else None
         self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
         if config.settle:
             self._settle_norms()
@@ -140,17 +156,16 @@ class Trainer:
         for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch + 1}", mininterval=30)):
             rate = self._set_rate((self.epoch + number / len(batches)) / self.config.epochs)
             images, labels = self._load(batch, rng, generator)
-            losses.append(self._update(images, labels))
+            losses.append(self._update(images, labels, generator))
         return {"loss": float(np.mean(losses)), "lr": rate}
 
-    def _update(self, images: Tensor, labels: Tensor) -> float:
+    def _update(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> float:
+        images, targets = self._mix(images, labels, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             logits, maps = split_features(self.net, self._normalise(images))
-        loss = F.cross_entropy(
-            logits.float(), labels, ignore_index=NO_LABEL, label_smoothing=self.config.label_smoothing
-        )
+        loss = self._label_loss(logits.float(), targets, labels != NO_LABEL)
         if self.distiller:
-            loss = loss + self.config.distill * self.distiller(images, maps)
+            loss = loss + self.distiller(images, logits.float(), maps)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -159,10 +174,23 @@ class Trainer:
         self.ema.update(self.net, step=self.step)
         return float(loss.detach())
 
+    def _label_loss(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        if not bool(known.any()):
+            return logits.sum() * 0
+        return F.cross_entropy(logits[known], targets[known], label_smoothing=self.config.label_smoothing)
+
+    def _mix(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Some batches are mixed; one with unlabelled photos is left alone, for a mixed photo needs both labels."""
+        if bool((labels == NO_LABEL).any()) or float(torch.rand(1, generator=generator)) >= self.config.mix:
+            return images, F.one_hot(labels.clamp_min(0), len(self.classes)).float()
+        return mix_batch(images, labels, len(self.classes), generator)
+
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         """One epoch: labelled photos (>= 0) by the square root of class size, unlabelled ones as -1 - index."""
         counts = np.bincount(self.train.labels, minlength=len(self.classes))
         weight = 1 / np.sqrt(counts[self.train.labels])
+        if self.config.source_power:
+            weight = weight * _source_weight(self.train) ** self.config.source_power
         order = rng.choice(len(self.train), len(self.train), p=weight / weight.sum())
         if self.extra and self.distiller:
             count = min(len(self.extra), round(self.config.extra_share * len(order)))
@@ -171,9 +199,14 @@ class Trainer:
 
     def _load(self, batch: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         photos = [self._photo(int(i)) for i in batch]
-        images = torch.stack([random_crop(photo, self.config.size, rng) for photo in photos])
+        images = torch.stack([random_crop(photo, self._size(), rng) for photo in photos])
         labels = torch.tensor([int(self.train.labels[i]) if i >= 0 else NO_LABEL for i in batch])
         return augment_batch(images, generator), labels
+
+    def _size(self) -> int:
+        """Progressive resizing: small photos first, which costs a fraction; the last epochs see them larger."""
+        late = self.epoch >= round(self.config.epochs * (1 - self.config.final_share))
+        return self.config.final_size if self.config.final_size and late else self.config.size
 
     def _photo(self, index: int) -> np.ndarray:
         source, index = (self.train, index) if index >= 0 else (self.extra, -1 - index)
@@ -189,11 +222,11 @@ class Trainer:
         rest = (progress - config.warmup) / (1 - config.warmup)
         rate = config.lr * (ramp if ramp < 1 else 0.5 * (1 + math.cos(math.pi * min(1.0, rest))) + 0.01)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         return rate
 
     def _validate(self) -> dict[str, float]:
-        logits = predict_logits(self.ema.module, self.val, size=self.config.size)
+        logits = predict_logits(self.ema.module, self.val, size=self.config.final_size or self.config.size)
         guess, truth = logits.argmax(1), self.val.labels
         return {
             "val_loss": float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))),
@@ -218,12 +251,13 @@ class Trainer:
             norm.momentum = 0.05
 
     def _parameter_groups(self) -> list[dict]:
-        parameters = [p for p in self.net.parameters() if p.requires_grad]
-        parameters += list(self.distiller.adapters.parameters()) if self.distiller else []
-        return [
-            {"params": [p for p in parameters if p.ndim > 1]},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        """Early layers learn more slowly (``layer_decay``); scales and shifts are not decayed towards 0."""
+        groups = param_groups_layer_decay(
+            self.net, weight_decay=self.config.weight_decay, layer_decay=self.config.layer_decay
+        )
+        shares = [{"params": g["params"], "weight_decay": g["weight_decay"], "share": g["lr_scale"]} for g in groups]
+        adapters = list(self.distiller.adapters.parameters()) if self.distiller else []
+        return shares + ([{"params": adapters, "share": 1.0}] if adapters else [])
 
     def _stale(self) -> bool:
         best = max(range(len(self.history)), key=lambda i: self.history[i]["macro_f1"], default=0)
@@ -262,35 +296,12 @@ class Trainer:
         torch.set_rng_state(state["rng"])
 
 
-class Distiller:
-    """Feature distillation (FitNets, Romero et al. 2015): 1x1 convolutions map the student's last and two earlier
-    feature maps onto the teacher's, each teacher channel standardised over the batch."""
-
-    def __init__(self, config: TrainConfig, student: nn.Module):
-        self.teacher = load_packaged(config.teacher).to(memory_format=torch.channels_last)
-        self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.teacher))
-        self.bf16 = bf16_helps(config.teacher)
-        probe = torch.zeros(2, 3, config.size, config.size)
-        with torch.no_grad():
-            pairs = zip(*(split_features(net.eval(), probe)[1] for net in (student, self.teacher)), strict=True)
-        self.adapters = nn.ModuleList(_adapter(mine.shape[1], theirs.shape[1]) for mine, theirs in pairs)
-        if PARENTS.get(config.architecture) == config.teacher:
-            for adapter in self.adapters:
-                nn.init.dirac_(adapter[1].weight)
-
-    def __call__(self, images: Tensor, maps: list[Tensor]) -> Tensor:
-        inputs = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            targets = split_features(self.teacher, inputs)[1]
-        losses = [
-            F.smooth_l1_loss(adapter(mine.float()), F.batch_norm(target.float(), None, None, training=True))
-            for adapter, mine, target in zip(self.adapters, maps, targets, strict=True)
-        ]
-        return sum(losses)
-
-
-def _adapter(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.BatchNorm2d(inputs, affine=False), nn.Conv2d(inputs, outputs, 1))
+def _source_weight(photos: Photos) -> np.ndarray:
+    """One over the number of photos of the same class and source, times the class size over its sources: mean 1."""
+    pairs = [f"{label} {source}" for label, source in zip(photos.labels, photos.sources, strict=True)]
+    names, index, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    sources = np.bincount([int(name.split()[0]) for name in names])
+    return np.bincount(photos.labels)[photos.labels] / (sources[photos.labels] * counts[index])
 
 
 def _freeze_early(net: nn.Module, stages: int) -> None:

@@ -20,6 +20,7 @@ from ml.data.pack import pack_manifest
 from ml.training.augment import augment_batch, center_view, random_crop
 from ml.training.cli import read_config
 from ml.training.inherit import inherit_from_lite
+from ml.training.mix import mix_batch
 from ml.training.networks import build_network, input_statistics, load_packaged, split_features
 from ml.training.train import TrainConfig, Trainer, fit_head, predict_logits, select_photos
 from tests.ml.toyset import draw_set
@@ -125,7 +126,7 @@ def test_rare_classes_are_drawn_more_often(photos: dict) -> None:
 
 @torch.no_grad()
 def _distance(trainer: Trainer, images: torch.Tensor) -> float:
-    return float(trainer.distiller(images, split_features(trainer.net, trainer._normalise(images))[1]))
+    return float(trainer.distiller(images, *split_features(trainer.net, trainer._normalise(images))))
 
 
 def test_distillation_moves_features_towards_the_teacher(photos: dict) -> None:
@@ -135,8 +136,57 @@ def test_distillation_moves_features_towards_the_teacher(photos: dict) -> None:
     unlabelled = torch.full((8,), -1)
     first = _distance(trainer, images)
     for _ in range(12):
-        trainer._update(images, unlabelled)
+        trainer._update(images, unlabelled, torch.Generator())
     assert _distance(trainer, images) < 0.9 * first
+
+
+def test_a_student_learns_the_answers_of_a_trained_teacher(photos: dict, tmp_path: Path) -> None:
+    small = replace(CONFIG, architecture="test_resnet", lr=4e-3, warmup=0.0)
+    teacher = _trainer(photos, replace(small, epochs=2)).fit(tmp_path)
+    trainer = _trainer(photos, replace(small, teacher=str(teacher), imitate=1.0, seed=2))
+    images, _ = trainer._load(np.arange(8), np.random.default_rng(0), torch.Generator().manual_seed(0))
+    first = _distance(trainer, images)
+    for _ in range(20):
+        trainer._update(images, torch.full((8,), -1), torch.Generator())
+    assert _distance(trainer, images) < 0.5 * first
+
+
+def test_only_a_teacher_of_the_same_classes_has_answers(photos: dict) -> None:
+    with pytest.raises(ValueError, match="trained teacher"):
+        _trainer(photos, replace(CONFIG, imitate=1.0))
+
+
+def test_mixed_photos_carry_the_labels_of_both() -> None:
+    images = torch.stack([torch.full((3, 16, 16), float(number)) for number in range(4)])
+    for seed in range(20):
+        mixed, targets = mix_batch(images, torch.arange(4), 4, torch.Generator().manual_seed(seed))
+        assert torch.allclose(targets.sum(1), torch.ones(4))
+        # The mean pixel of a mix of constant photos is the mix of their numbers, as the targets say it.
+        assert torch.allclose(mixed.mean((1, 2, 3)), targets @ torch.arange(4.0), atol=1e-4)
+
+
+def test_the_last_epochs_see_larger_photos(photos: dict) -> None:
+    trainer = _trainer(photos, replace(CONFIG, epochs=4, final_size=96, final_share=0.5))
+    sizes = []
+    for trainer.epoch in range(4):
+        images, _ = trainer._load(np.arange(2), np.random.default_rng(0), torch.Generator())
+        sizes.append(images.shape[-1])
+    assert sizes == [64, 64, 96, 96]
+
+
+def test_sources_of_a_class_are_drawn_more_alike(photos: dict) -> None:
+    trainer = _trainer(photos, replace(CONFIG, source_power=1.0))
+    sources = np.array(["big"] * 18 + ["small"] * 2)
+    trainer.train = replace(photos["train"], labels=np.zeros(20, int), rows=np.arange(20), sources=sources)
+    drawn = np.concatenate([sources[trainer._draw(np.random.default_rng(seed))] for seed in range(100)])
+    assert (drawn == "small").mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_early_layers_learn_more_slowly(photos: dict) -> None:
+    trainer = _trainer(photos, replace(CONFIG, layer_decay=0.8))
+    trainer._set_rate(0.5)
+    share = {id(p): group["lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
+    assert share[id(trainer.net.conv_stem.weight)] < 0.2 * share[id(trainer.net.classifier.weight)]
 
 
 def test_a_probed_head_is_kept_when_training_does_not_beat_it(photos: dict, tmp_path: Path) -> None:
