@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from accounts.models import Partner, User
+from accounts.models import Partner, PartnerKey, User
 from accounts.services import access_record
 from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, PhotoFinding, Upload
 from reports.models import Report
@@ -42,9 +42,9 @@ def case_for_task(case_id: uuid.UUID | str) -> Case | None:
     return Case.objects.select_related("patient").prefetch_related(*CASE_PARTS).filter(pk=case_id).first()
 
 
-def partner_analysis_get(partner: Partner, analysis_id: uuid.UUID) -> Analysis:
-    """A partner's own analysis. Raises Http404 otherwise."""
-    analyses = Analysis.objects.of_partner(partner).select_related("case").prefetch_related("predictions", "findings")
+def partner_analysis_get(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis:
+    """An analysis of the key's partner. Raises Http404 otherwise."""
+    analyses = Analysis.objects.of_key(key).select_related("case").prefetch_related("predictions", "findings")
     return _one(analyses, analysis_id)
 
 
@@ -70,6 +70,15 @@ def report_get(user: User, report_id: uuid.UUID) -> Report:
 def upload_get(owner: User | Partner, upload_id: uuid.UUID) -> Upload:
     """A file that this person or partner is sending. Raises Http404, also once its time is over."""
     return _one(Upload.objects.owned_by(owner).alive(), upload_id)
+
+
+def report_to_verify(*, code: str = "", sha256: str = "") -> Report | None:
+    """A report for the public check, which says nothing of its case: by its code, or by the hash of its file.
+
+    Whoever holds either holds the report. No person and no health data is shown, so nothing is logged.
+    """
+    wanted = {"code": code} if code else {"sha256": sha256}
+    return Report.objects.filter(**wanted).first()
 
 
 def photo_bytes(case: Case) -> list[bytes]:

@@ -208,6 +208,7 @@ MAX_CASES_PER_HOUR = env.int("MAX_CASES_PER_HOUR", default=20)
 # Resumable uploads (diagnosis/services/uploads.py): how many may be open per person, and for how long they are kept.
 MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
 UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
+SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES

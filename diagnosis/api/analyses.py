@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from diagnosis import access, images, services
-from diagnosis.api.shared import MISSING, PROBLEMS, partner_of, unusable_photo
+from diagnosis.api.shared import MISSING, PROBLEMS, key_of, unusable_photo
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
 from diagnosis.presentation import is_urgency_known
@@ -133,25 +133,25 @@ class AnalysisViewSet(GenericViewSet):
         except DjangoValidationError as error:
             return unusable_photo(request, error)
         case = services.case_submit(
-            partner=partner_of(request),
+            partner=key_of(request).partner,
             external_patient=form.validated_data["external_patient"],
             photos=photos,
             answers=form.validated_data["answers"],
             language=request.LANGUAGE_CODE,
             submission_key=uuid.uuid4(),
         )
-        analysis = access.partner_analysis_get(partner_of(request), case.analyses.get().pk)
+        analysis = access.partner_analysis_get(key_of(request), case.analyses.get().pk)
         headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
         return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
     @extend_schema(responses={200: AnalysisBody, **PROBLEMS, **MISSING})
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
         """The job; poll it until `status` is `succeeded` or `failed`."""
-        return Response(AnalysisBody(access.partner_analysis_get(partner_of(request), pk)).data)
+        return Response(AnalysisBody(access.partner_analysis_get(key_of(request), pk)).data)
 
     @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case of this analysis: photos, heat maps, reports and results."""
-        analysis = access.partner_analysis_get(partner_of(request), pk)
+        analysis = access.partner_analysis_get(key_of(request), pk)
         services.case_erase(case=analysis.case)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Partner, PartnerKey
+from accounts.models import PartnerKey
 
 PROBLEMS = {
     400: OpenApiResponse(description="The request cannot be understood: problem+json with one entry per field."),
@@ -21,9 +21,9 @@ PROBLEMS = {
 MISSING = {404: OpenApiResponse(description="There is nothing here that this key may see.")}
 
 
-def partner_of(request: Request) -> Partner:
-    """Whose key came with the request; `HasScope` has let only keys through."""
-    return cast(PartnerKey, request.auth).partner
+def key_of(request: Request) -> PartnerKey:
+    """The key that came with the request; `HasScope` has let only keys through."""
+    return cast(PartnerKey, request.auth)
 
 
 def unusable_photo(request: Request, error: DjangoValidationError) -> Response:

@@ -41,6 +41,14 @@ class AnalysisQuerySet(VisibleQuerySet):
         return self.filter(status=Analysis.Status.QUEUED, queued_at__lt=limit)
 
 
+class Lane(models.TextChoices):
+    """Whose turn it is: workers take from the lanes in turn, so that no partner's flood makes a patient wait."""
+
+    PATIENT = "patient", _("Patients")
+    PARTNER = "partner", _("Partners")
+    BULK = "bulk", _("Batches and sandbox")
+
+
 class Analysis(models.Model):
     """One run of one model release over the photos of a case. The row is the truth, not the broker."""
 
@@ -60,6 +68,8 @@ class Analysis(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="analyses")
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
+    lane = models.CharField(max_length=8, choices=Lane.choices, default=Lane.PATIENT)
+    pinned_release = models.CharField(max_length=64, blank=True, help_text="A release that a partner asked for.")
     attempts = models.PositiveSmallIntegerField(default=0)
     claim_token = models.UUIDField(null=True, editable=False)
     queued_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -87,6 +97,7 @@ class Analysis(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["queued", "running", "done", "failed"]), name="analysis_status_is_known"
             ),
+            models.CheckConstraint(condition=Q(lane__in=["patient", "partner", "bulk"]), name="analysis_lane_is_known"),
             models.CheckConstraint(
                 condition=~Q(status="done")
                 | (Q(finished_at__isnull=False) & ~Q(release="") & ~Q(weights_sha256="") & ~Q(outcome="")),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Consent, Purpose, Role
 
 if TYPE_CHECKING:
-    from accounts.models import Partner, User
+    from accounts.models import PartnerKey, User
     from diagnosis.models.analyses import Analysis
     from diagnosis.models.reviews import Review
 
@@ -64,11 +64,14 @@ class VisibleQuerySet(models.QuerySet[Any, Any]):
         if user.role == Role.PATIENT:
             return self.filter(**{f"{self.case_path}patient": user})
         if user.is_verified_dermatologist:
-            return self.filter(Q(**{f"{self.case_path}review_requested_at__isnull": False}))
+            return self.filter(
+                **{f"{self.case_path}review_requested_at__isnull": False, f"{self.case_path}sandbox": False}
+            )
         return self.none()
 
-    def of_partner(self, partner: Partner) -> Self:
-        return self.filter(**{f"{self.case_path}partner": partner})
+    def of_key(self, key: PartnerKey) -> Self:
+        """What the holder of an API key may see: the partner's own, sandbox and real cases apart."""
+        return self.filter(**{f"{self.case_path}partner": key.partner_id, f"{self.case_path}sandbox": key.sandbox})
 
 
 class CaseQuerySet(VisibleQuerySet):
@@ -76,7 +79,7 @@ class CaseQuerySet(VisibleQuerySet):
 
     def awaiting_review(self) -> CaseQuerySet:
         """Cases that a dermatologist can work on now; the order of `urgent_first` has an index for exactly these."""
-        return self.filter(review_state__in=ReviewState.OPEN)
+        return self.filter(review_state__in=ReviewState.OPEN, sandbox=False)
 
     def free_for(self, user: User) -> CaseQuerySet:
         """Cases that nobody else holds now, without those that need another pair of eyes than this person's."""
@@ -95,10 +98,12 @@ class CaseQuerySet(VisibleQuerySet):
         return self.awaiting_review().filter(review_due_at__lt=timezone.now(), review_escalated_at=None)
 
     def expired(self) -> CaseQuerySet:
-        """Older than the retention time, of patients who have not agreed that their photos are kept."""
-        limit = timezone.now() - timedelta(days=settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT)
+        """Past their retention time: those of patients without consent to storage, and those of partners."""
+        now = timezone.now()
+        limit = now - timedelta(days=settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT)
         keeping = Consent.objects.in_force().filter(purpose=Purpose.STORAGE).values("user")
-        return self.filter(patient__isnull=False, created_at__lt=limit).exclude(patient__in=keeping)
+        of_patients = Q(patient__isnull=False, created_at__lt=limit) & ~Q(patient__in=keeping)
+        return self.filter(of_patients | Q(expires_at__lte=now))
 
     def urgent_first(self) -> CaseQuerySet:
         return self.order_by("-tier_rank", "review_due_at", "pk")
@@ -119,6 +124,9 @@ class Case(models.Model):
         "diagnosis.Lesion", null=True, blank=True, on_delete=models.SET_NULL, related_name="cases"
     )
     submission_key = models.UUIDField(default=uuid.uuid4, editable=False)
+    sandbox = models.BooleanField(default=False, editable=False, help_text="Made with a sandbox key: nobody's case.")
+    keep_photos = models.BooleanField(default=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Of partners' cases only.")
     language = models.CharField(max_length=8, default="en")
     country = models.CharField(max_length=2)
     body_site = models.CharField(max_length=32)
@@ -152,6 +160,11 @@ class Case(models.Model):
                 name="case_belongs_to_a_patient_or_a_partner",
             ),
             models.CheckConstraint(
+                condition=Q(partner=None, sandbox=False, expires_at=None, keep_photos=True)
+                | Q(partner__isnull=False, expires_at__isnull=False),
+                name="partners_case_expires",
+            ),
+            models.CheckConstraint(
                 condition=Q(review_requested_at=None, review_due_at=None)
                 | Q(review_requested_at__isnull=False, review_due_at__isnull=False),
                 name="requested_review_has_a_deadline",
@@ -171,6 +184,7 @@ class Case(models.Model):
             models.UniqueConstraint(fields=["partner", "submission_key"], name="one_case_per_submission_of_a_partner"),
         ]
         indexes = [
+            models.Index(fields=["partner", "sandbox", "-created_at", "-id"], name="case_of_partner"),
             models.Index(
                 fields=["-tier_rank", "review_due_at", "id"],
                 condition=Q(review_state__in=ReviewState.OPEN),
@@ -238,7 +252,7 @@ class CaseImage(models.Model):
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="images")
     position = models.PositiveSmallIntegerField()
     shot = models.CharField(max_length=16, choices=Shot.choices, default=Shot.CLOSE_UP)
-    file = models.FileField(upload_to=photo_key, max_length=100)
+    file = models.FileField(upload_to=photo_key, max_length=100, blank=True, help_text="Empty once the photo is gone.")
     sha256 = models.CharField(max_length=64)
     pixel_sha256 = models.CharField(max_length=64, db_index=True)
     width = models.PositiveIntegerField()

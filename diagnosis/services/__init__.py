@@ -10,7 +10,7 @@ from diagnosis.services.analyses import (
     analysis_send,
     png_of_heatmap,
 )
-from diagnosis.services.cases import case_erase, case_submit, cases_expire, may_submit
+from diagnosis.services.cases import PartnerTerms, case_erase, case_submit, cases_expire, may_submit
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.reviews import review_request, review_sign
 from diagnosis.services.steps import WrongState, case_apply_triage, review_time
@@ -43,6 +43,7 @@ from diagnosis.services.webhook_endpoints import (
 )
 
 __all__ = [
+    "PartnerTerms",
     "UploadError",
     "WrongOffset",
     "WrongState",

@@ -23,6 +23,7 @@ from diagnosis.models import (
     Case,
     CaseEvent,
     EventKind,
+    Lane,
     PhotoFinding,
     Prediction,
     WebhookEvent,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
 
 @transaction.atomic
-def analysis_queue(*, case: Case) -> Analysis:
-    """A new analysis of a case, sent to the workers once the transaction is over."""
-    analysis = Analysis(case=case)
+def analysis_queue(*, case: Case, lane: str = Lane.PATIENT, release: str = "") -> Analysis:
+    """A new analysis of a case, sent to the workers once the transaction is over; `release`: one that is pinned."""
+    analysis = Analysis(case=case, lane=lane, pinned_release=release)
     analysis.full_clean()
     analysis.save()
     analysis_send(analysis_id=analysis.pk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from diagnosis.models import (
     CaseEvent,
     CaseImage,
     EventKind,
+    Lane,
     PendingDeletion,
     PhotoFinding,
     WebhookEvent,
@@ -33,6 +35,17 @@ if TYPE_CHECKING:
     pass
 
 
+@dataclass(frozen=True)
+class PartnerTerms:
+    """What a partner's request says beside photos and answers; a patient's case has none of this."""
+
+    sandbox: bool = False
+    keep_photos: bool = True
+    retention_days: int | None = None
+    lane: str = Lane.PARTNER
+    release: str = ""
+
+
 def case_submit(
     *,
     photos: Sequence[InspectedPhoto],
@@ -42,6 +55,7 @@ def case_submit(
     partner: Partner | None = None,
     external_patient: str = "",
     submission_key: uuid.UUID | None = None,
+    terms: PartnerTerms | None = None,
 ) -> Case:
     """Store a case with its photos and queue its analysis.
 
@@ -54,14 +68,35 @@ def case_submit(
         return earlier
     try:
         with files_vanish_on_failure() as stored, transaction.atomic():
-            case = _case_create(answers, language, submission_key=key, external_patient=external_patient, **owner)
+            fields = {**owner, **_partner_fields(partner, terms)}
+            case = _case_create(answers, language, submission_key=key, external_patient=external_patient, **fields)
             for position, photo in enumerate(photos):
                 _image_create(case, position, photo, stored)
             CaseEvent.objects.create(case=case, kind=EventKind.SUBMITTED, actor=patient)
-            analysis_queue(case=case)
+            analysis_queue(case=case, lane=_lane(partner, terms), release=terms.release if terms else "")
     except IntegrityError:
         return Case.objects.get(submission_key=key, **owner)  # a parallel request was faster
     return case
+
+
+def _partner_fields(partner: Partner | None, terms: PartnerTerms | None) -> dict[str, Any]:
+    """A partner's case has an end: the shorter of what the request and the partner's setting say."""
+    if partner is None:
+        return {}
+    terms = terms or PartnerTerms()
+    longest = min(settings.SANDBOX_RETENTION_DAYS, partner.retention_days) if terms.sandbox else partner.retention_days
+    days = min(longest, terms.retention_days or longest)
+    return {
+        "sandbox": terms.sandbox,
+        "keep_photos": terms.keep_photos,
+        "expires_at": timezone.now() + timedelta(days=days),
+    }
+
+
+def _lane(partner: Partner | None, terms: PartnerTerms | None) -> str:
+    if partner is None:
+        return Lane.PATIENT
+    return terms.lane if terms else Lane.PARTNER
 
 
 def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
