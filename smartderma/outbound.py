@@ -58,7 +58,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
     except httpcore.TimeoutException:
         error = "timeout"
     except httpcore.ConnectError as failed:
-        error = "certificate_refused" if isinstance(failed.__cause__, ssl.SSLError) else "connection_failed"
+        error = "certificate_refused" if isinstance(failed.args[0], ssl.SSLError) else "connection_failed"
     except (httpcore.NetworkError, httpcore.ProtocolError, httpx.InvalidURL, UnicodeError):
         error = "bad_answer"
     return Answer(status=status, error=error, milliseconds=int((time.monotonic() - begin) * 1000))

@@ -154,7 +154,7 @@ def clean_url(text: str) -> str:
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ValidationError({"url": _("This is not a web address.")}) from error
     schemes = {"https", "http"} if settings.WEBHOOKS_TO_PRIVATE_ADDRESSES else {"https"}
-    if url.scheme not in schemes or not url.host:
+    if url.scheme not in schemes or not url.host or not 0 < (url.port or 443) < 65536:
         raise ValidationError({"url": _("The address must start with https://.")})
     if url.userinfo or url.fragment:
         raise ValidationError({"url": _("The address must have no user name, password or fragment.")})
