@@ -60,13 +60,16 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     python = sys.executable
     after_web = f"{python} -m deploy.wait {address}/health/live {START_SECONDS}"
     celery = f"{after_web} && exec {python} -m celery --quiet -A smartderma"
-    worker = f"{celery} worker --pool prefork --concurrency 1 --without-gossip --without-mingle --loglevel INFO"
+    quiet = "--without-gossip --without-mingle --loglevel INFO"
+    worker = f"{celery} worker --pool prefork --concurrency 1 {quiet}"
+    waiting = f"{celery} worker --pool threads --concurrency 4 {quiet}"  # it mostly waits for other people's servers
     log_ins, schedule = folder / "run" / "log-ins.txt", folder / "run" / "beat-schedule"
     return {
         "web": f"{python} -m deploy.prepare '{log_ins}' && "
         f"exec {python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
         "inference": f"{worker} --queues {queue} --hostname inference@%h",
         "default": f"{worker} --queues default --hostname default@%h --max-tasks-per-child 200",
+        "webhooks": f"{waiting} --queues webhooks --hostname webhooks@%h",
         "beat": f"{celery} beat --schedule '{schedule}' --pidfile= --loglevel WARNING",
     }
 
