@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import segno
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,9 +21,14 @@ BLOCKS_OF_OTHERS = ("what_it_is", "see_clinician")
 PAGE_MARK, PAGES_MARK = "{page}", "{pages}"
 
 
-def report_context(facts: CaseFacts) -> dict[str, Any]:
-    """The template's values in the active language; photos and overlays are data: URIs.
+def usual_paper(country: str) -> str:
+    return "letter" if country in LETTER_COUNTRIES else "a4"
 
+
+def report_context(facts: CaseFacts, *, paper: str = "", person_name: str = "", code: str = "") -> dict[str, Any]:
+    """The template's values in the active language; photos, overlays and the QR code are data: URIs.
+
+    `paper` defaults to that of the country; `code` is that of the public check, "" for a report that nobody stores.
     Raises `ml.photo.PhotoError` when a stored photo is damaged.
     """
     shown = present(facts)
@@ -29,7 +37,9 @@ def report_context(facts: CaseFacts) -> dict[str, Any]:
         **shown,
         "pseudonym": facts.pseudonym,
         "title": _title(facts.reference),
-        "paper": "letter" if facts.country in LETTER_COUNTRIES else "a4",
+        "person_name": person_name,
+        "paper": paper or usual_paper(facts.country),
+        "check": _check(code),
         "made_at": timezone.now(),
         "footer": _footer(),
         "scale": [rank <= shown["tier"]["rank"] for rank in range(len(TIERS))],
@@ -41,6 +51,18 @@ def report_context(facts: CaseFacts) -> dict[str, Any]:
 
 def _title(reference: str) -> str:
     return _("Skin photo report %(reference)s") % {"reference": reference} if reference else _("Skin photo report")
+
+
+def _check(code: str) -> dict[str, str] | None:
+    """Where others can check the report; 5 letters at a time can be read out."""
+    if not code:
+        return None
+    address = settings.SITE_URL.rstrip("/") + reverse("report_verify", args=[code])
+    return {"address": address, "code": grouped(code), "qr": segno.make(address, error="m").svg_data_uri(border=2)}
+
+
+def grouped(code: str) -> str:
+    return "-".join(code[start : start + 5] for start in range(0, len(code), 5))
 
 
 def _footer() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Making and keeping reports. Keyword-only, safe to run twice; earlier versions are never overwritten."""
+"""Making, signing and keeping reports. Keyword-only, safe to run twice; earlier versions are never overwritten."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from diagnosis.facts import CaseFacts, facts_of_case
 from diagnosis.models import Case, WebhookEvent
 from diagnosis.services import event_publish
-from reports.context import report_context
-from reports.models import Report
+from diagnosis.services.files import files_vanish_on_failure
+from reports.certificates import Identity, signing_identity
+from reports.context import report_context, usual_paper
+from reports.models import Report, SigningCertificate, verification_code
 from reports.rendering import render_pdf
+from reports.signing import sign_pdf
 
 # Readers of bytes, not facts; the photos themselves are named by id and never change.
 NOT_FACTS = ("read", "read_heatmap")
+# Raise it when words or layout change: cases then get a new PDF, and the earlier one stays as what it was.
+LAYOUT = 2
 WAITING = ("none", "queued", "running")
 
 
@@ -30,28 +35,52 @@ class ReportNotReady(Exception):
     """There is nothing to report yet; the message says so in plain words."""
 
 
-def report_render(*, case: Case, language: str | None = None) -> Report:
-    """The report of a case as it stands now, made if it is not there yet; `language` defaults to the case's.
+def report_render(
+    *, case: Case, language: str | None = None, paper: str | None = None, person_name: str = ""
+) -> Report:
+    """The signed report of a case as it stands now, made if it is not there yet.
 
-    Raises ReportNotReady while the photos are being checked, `ml.photo.PhotoError` when a stored photo is damaged.
+    `language` defaults to the case's, `paper` to that of its country; `person_name` is printed as it is given, which
+    only the patient may ask for. Raises ReportNotReady while the photos are being checked or once the case is deleted,
+    `ml.photo.PhotoError` when a stored photo is damaged, `CertificateProblem` where nothing can be signed.
     """
-    language = supported_language(language or case.language)
     facts = facts_of_case(case)
-    refuse_unless_ready(facts, language)
-    fields = {
+    wish = _wish(case, facts, language, paper, person_name)
+    refuse_unless_ready(facts, wish["language"])
+    return _found(wish) or _report_create(wish, facts)
+
+
+def report_latest(*, case: Case, language: str | None = None, paper: str | None = None) -> Report | None:
+    """The signed report of a case as it stands now if it was already made, without anybody's name on it."""
+    return _found(_wish(case, facts_of_case(case), language, paper, ""))
+
+
+def report_bytes(*, report: Report) -> bytes:
+    """The stored file. Raises FileNotFoundError where it is gone."""
+    with report.file.open("rb") as file:
+        return file.read()
+
+
+def _wish(case: Case, facts: CaseFacts, language: str | None, paper: str | None, person_name: str) -> dict[str, Any]:
+    """The fields that tell one report of a case from another."""
+    return {
         "case": case,
         "version": facts.review.version if facts.review else 0,
-        "language": language,
+        "language": supported_language(language or case.language),
+        "paper": paper or usual_paper(facts.country),
+        "person_name": person_name,
         "facts_sha256": facts_digest(facts),
     }
-    return _found(fields) or _report_create(fields, facts)
 
 
-def pdf_from_facts(facts: CaseFacts, language: str) -> bytes:
-    """The PDF of any facts, stored or not. Raises `ml.photo.PhotoError` when a photo is damaged."""
+def pdf_from_facts(facts: CaseFacts, language: str, **printed: str) -> bytes:
+    """The unsigned PDF of any facts, stored or not; `printed` goes to `report_context`.
+
+    Raises `ml.photo.PhotoError` when a photo is damaged.
+    """
     language = supported_language(language)
     with translation.override(language):
-        context = report_context(facts)
+        context = report_context(facts, **printed)
     return render_pdf(context, language)
 
 
@@ -71,8 +100,8 @@ def refuse_unless_ready(facts: CaseFacts, language: str) -> None:
 
 
 def facts_digest(facts: CaseFacts) -> str:
-    """SHA-256 (hex) of everything a report is made from, photos by their ids."""
-    values = asdict(facts)
+    """SHA-256 (hex) of everything a report is made from, photos by their ids, and of the layout."""
+    values = asdict(facts) | {"layout": LAYOUT}
     values["photos"] = [_without_readers(photo) for photo in values["photos"]]
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -81,24 +110,38 @@ def _without_readers(photo: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in photo.items() if key not in NOT_FACTS}
 
 
-def _found(fields: Mapping[str, Any]) -> Report | None:
-    return Report.objects.filter(**fields).first()
+def _found(wish: Mapping[str, Any]) -> Report | None:
+    """A stored report that is just what is asked for. Unsigned ones of old stay, but nobody gets one as new."""
+    return Report.objects.filter(certificate__isnull=False, **wish).first()
 
 
-def _report_create(fields: Mapping[str, Any], facts: CaseFacts) -> Report:
-    """Store the file, then the row; whoever comes second gets the row of the first, and no file is left behind."""
-    pdf = pdf_from_facts(facts, fields["language"])
-    report = Report(**fields, standing=facts.standing, sha256=hashlib.sha256(pdf).hexdigest())
-    report.file.save("report.pdf", ContentFile(pdf), save=False)
-    try:
-        with transaction.atomic():
-            report.full_clean(validate_constraints=False)
-            report.save(force_insert=True)
-            event_publish(event=WebhookEvent.REPORT_READY, case=report.case, report_id=report.pk)
-    except BaseException as error:
-        report.file.delete(save=False)
-        earlier = _found(fields) if isinstance(error, IntegrityError) else None
-        if earlier is None:
-            raise
-        return earlier
+def _report_create(wish: Mapping[str, Any], facts: CaseFacts) -> Report:
+    """Draw and sign first, then store file and row under the case's lock.
+
+    The lock is what an erasure takes too: it finds this report, or this finds no case. Whoever comes second gets the
+    report of the first; whatever goes wrong leaves no file behind.
+    """
+    identity, code = signing_identity(), verification_code()
+    printed = {"paper": wish["paper"], "person_name": wish["person_name"], "code": code}
+    pdf = sign_pdf(pdf_from_facts(facts, wish["language"], **printed), identity)
+    report = Report(**wish, standing=facts.standing, code=code, sha256=hashlib.sha256(pdf).hexdigest())
+    with files_vanish_on_failure() as stored, transaction.atomic():
+        _case_lock(wish["case"])
+        if earlier := _found(wish):
+            return earlier
+        report.certificate = _certificate_of(identity)
+        report.file.save("report.pdf", ContentFile(pdf), save=False)
+        stored.append(str(report.file.name))
+        report.full_clean(validate_constraints=False)
+        report.save(force_insert=True)
+        event_publish(event=WebhookEvent.REPORT_READY, case=report.case, report_id=report.pk)
     return report
+
+
+def _case_lock(case: Case) -> None:
+    if Case.objects.select_for_update().filter(pk=case.pk).first() is None:
+        raise ReportNotReady(_("This check was deleted, so there is no report."))
+
+
+def _certificate_of(identity: Identity) -> SigningCertificate:
+    return SigningCertificate.objects.get_or_create(sha256=identity.sha256, defaults={"pem": identity.pem})[0]

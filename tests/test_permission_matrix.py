@@ -77,6 +77,11 @@ MATRIX: dict[str, list[Row]] = {
         Row(allow(302, "owner"), method="post", case="private"),
         Row(allow(302, "owner", *READERS), method="post", case="sent"),
     ],
+    "report_verify": [
+        Row(OPEN),
+        Row(dict.fromkeys(ROLES, 422), method="post"),
+        *(Row(OPEN, case=case, part="code") for case in ("private", "sent")),
+    ],
     "report_download": [Row(PRIVATE, case="private", part="report"), Row(READABLE, case="sent", part="report")],
     "review_queue": [Row(allow(200, *READERS))],
     "review_case": [Row(allow(200), case="private"), Row(allow(200, *READERS), case="sent")],
@@ -146,7 +151,7 @@ def objects(people) -> dict[tuple[str, str], object]:
         finding.heatmap.save("map.png", photos_file(), save=True)
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
         parts["report"] = report_render(case=case, language="en")
-        ids |= {(name, part): row.pk for part, row in parts.items()}
+        ids |= {(name, part): row.pk for part, row in parts.items()} | {(name, "code"): parts["report"].code}
     return ids
 
 
