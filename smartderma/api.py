@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
+from rest_framework.fields import get_error_detail
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+PROBLEM_JSON = "application/problem+json"
 
 
 class CursorPages(CursorPagination):
@@ -28,27 +36,65 @@ class CursorPages(CursorPagination):
             raise exceptions.ValidationError({"cursor": "This cursor is not one of ours."}) from error
 
 
+class Conflict(exceptions.APIException):
+    """409: the object is not in a state that allows this; the detail says so in plain words."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
+def problem(*, status: int, detail: str, instance: str, errors: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    """A body of application/problem+json (RFC 9457); `request_id` is the one in our logs."""
+    known = structlog.contextvars.get_contextvars().get("request_id")
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "request_id": str(known or uuid.uuid4()),
+        **({"errors": list(errors)} if errors else {}),
+    }
+
+
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn every expected error into application/problem+json; unexpected ones go on to Django."""
+    """Turn every expected error into application/problem+json; unexpected ones go on to `ProblemMiddleware`."""
     if isinstance(exc, Http404):
         exc = exceptions.NotFound("There is nothing here that you may see.")
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
+    elif isinstance(exc, DjangoValidationError):
+        exc = exceptions.ValidationError(get_error_detail(exc))
     response = exception_handler(exc, context)
     if response is None:
         return None
     errors = _errors(exc.detail) if isinstance(exc, exceptions.ValidationError) else []
     detail = "; ".join(error["message"] for error in errors) or str(getattr(exc, "detail", exc))
-    response.data = {
-        "type": "about:blank",
-        "title": HTTPStatus(response.status_code).phrase,
-        "status": response.status_code,
-        "detail": detail,
-        "instance": context["request"].path,
-        **({"errors": errors} if errors else {}),
-    }
-    response.content_type = "application/problem+json"
+    path = context["request"].path
+    response.data = problem(status=response.status_code, detail=detail, instance=path, errors=errors)
+    response.content_type = PROBLEM_JSON
     return response
+
+
+class ProblemMiddleware:
+    """Whatever goes wrong below /api/, before or outside of a view of ours, is problem+json too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        known = response.headers.get("Content-Type", "").startswith(PROBLEM_JSON)
+        if response.status_code < HTTPStatus.BAD_REQUEST or known or not request.path.startswith("/api/"):
+            return response
+        plain = response.headers.get("Content-Type", "").startswith("text/plain")
+        detail = response.content.decode() if plain else HTTPStatus(response.status_code).description
+        body = problem(status=response.status_code, detail=detail, instance=request.path)
+        answer = HttpResponse(json.dumps(body), status=response.status_code, content_type=PROBLEM_JSON)
+        for name in ("Allow", "Retry-After"):
+            if name in response.headers:
+                answer.headers[name] = response.headers[name]
+        return answer
 
 
 def _errors(detail: Any, pointer: str = "") -> list[dict[str, str]]:
