@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import registry
 from accounts.models import AccessLog, Consent, DermatologistProfile, Partner, PartnerKey, Purpose, Role, User
 
 
@@ -21,8 +22,9 @@ def key_digest(key: str) -> str:
 
 @transaction.atomic
 def consent_set(*, user: User, purposes: Collection[str], language: str) -> None:
-    """Make exactly `purposes` the consents in force, with the text version of today."""
+    """Make exactly `purposes` the consents in force, with the text version of today. Apps hear what was taken back."""
     in_force = user.consents.in_force()
+    taken_back = set(in_force.values_list("purpose", flat=True)) - set(purposes)
     outdated = in_force.exclude(purpose__in=purposes, version=settings.CONSENT_VERSION)
     outdated.update(withdrawn_at=timezone.now())
     held = set(user.consents.in_force().values_list("purpose", flat=True))
@@ -30,6 +32,8 @@ def consent_set(*, user: User, purposes: Collection[str], language: str) -> None
         consent = Consent(user=user, purpose=purpose, version=settings.CONSENT_VERSION, language=language)
         consent.full_clean()
         consent.save()
+    for part in registry.parts() if taken_back else []:
+        part.withdraw(user, taken_back)
 
 
 def consent_held(*, user: User, purpose: str = Purpose.CARE) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import uuid
 
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import Http404
 
 from accounts.models import Partner, PartnerKey, User
 from accounts.services import access_record
-from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, PhotoFinding, Upload
+from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, IntakePhoto, PhotoFinding, Upload
 from reports.models import Report
+from smartderma.storage import file_response as file_response
 
 CASE_PARTS = ("images", "analyses__predictions", "analyses__findings__image", "reviews", "events", "reports")
 
@@ -81,23 +81,29 @@ def report_to_verify(*, code: str = "", sha256: str = "") -> Report | None:
     return Report.objects.filter(**wanted).first()
 
 
+def intake_photos(user: User, submission_key: uuid.UUID) -> list[IntakePhoto]:
+    """The photos of a person that wait under this key, in the order they came."""
+    return list(IntakePhoto.objects.owned_by(user).alive().of_submission(submission_key))
+
+
+def intake_photo_get(user: User, photo_id: uuid.UUID) -> IntakePhoto:
+    """A waiting photo of this person; nobody else may see it. Raises Http404."""
+    return _one(IntakePhoto.objects.owned_by(user).alive(), photo_id)
+
+
+def intake_photo_of_upload(user: User, upload_id: uuid.UUID) -> IntakePhoto | None:
+    """The photo that an upload has become, None while it has not."""
+    return IntakePhoto.objects.owned_by(user).alive().filter(source=upload_id).first()
+
+
+def case_sent(user: User, submission_key: uuid.UUID) -> Case | None:
+    """The case that this person already sent under this key."""
+    return Case.objects.visible_to(user).filter(submission_key=submission_key).first()
+
+
 def photo_bytes(case: Case) -> list[bytes]:
     """The stored photos of a case in order, for the worker."""
     return [_read(image) for image in case.images.all()]
-
-
-def file_response(field, *, content_type: str, filename: str = "") -> HttpResponseBase:
-    """A short-lived signed link where the storage can sign one, else the file itself; never cached."""
-    link = field.storage.signed_url(field.name)
-    if link:
-        return HttpResponseRedirect(link)
-    try:
-        response: HttpResponseBase = FileResponse(field.open("rb"), content_type=content_type, filename=filename)
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response.headers["Cache-Control"] = "no-store, private"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _one(queryset: QuerySet, pk: uuid.UUID | int):

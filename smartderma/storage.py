@@ -5,6 +5,8 @@ Pattern: comic/grand-challenge.org keeps its protected storage apart in the same
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
+from django.http import FileResponse, Http404, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from storages.backends.s3 import S3Storage
 
 
@@ -38,3 +40,17 @@ class PrivateS3Storage(S3Storage):
     def signed_url(self, name: str) -> str:
         """A link that works for SIGNED_URL_SECONDS."""
         return super().url(name, expire=settings.SIGNED_URL_SECONDS)
+
+
+def file_response(field, *, content_type: str, filename: str = "") -> HttpResponseBase:
+    """A short-lived signed link where the storage can sign one, else the file itself; never cached."""
+    link = field.storage.signed_url(field.name)
+    if link:
+        return HttpResponseRedirect(link)
+    try:
+        response: HttpResponseBase = FileResponse(field.open("rb"), content_type=content_type, filename=filename)
+    except FileNotFoundError as error:
+        raise Http404 from error
+    response.headers["Cache-Control"] = "no-store, private"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
