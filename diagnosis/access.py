@@ -13,7 +13,17 @@ from django.http import Http404
 
 from accounts.models import Partner, PartnerKey, User
 from accounts.services import access_record
-from diagnosis.models import Analysis, Case, CaseImage, CaseQuerySet, IntakePhoto, PhotoFinding, Upload
+from diagnosis.models import (
+    Analysis,
+    Case,
+    CaseImage,
+    CaseQuerySet,
+    IntakePhoto,
+    PhotoFinding,
+    Upload,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from reports.models import Report
 from smartderma.storage import file_response as file_response
 
@@ -99,6 +109,28 @@ def intake_photo_of_upload(user: User, upload_id: uuid.UUID) -> IntakePhoto | No
 def case_sent(user: User, submission_key: uuid.UUID) -> Case | None:
     """The case that this person already sent under this key."""
     return Case.objects.visible_to(user).filter(submission_key=submission_key).first()
+
+
+def webhook_endpoints(who: PartnerKey | User) -> QuerySet[WebhookEndpoint]:
+    """The endpoints that a key may manage, or those of the partners whose contact a person is; newest first."""
+    endpoints = WebhookEndpoint.objects
+    return endpoints.of_key(who) if isinstance(who, PartnerKey) else endpoints.of_contact(who)
+
+
+def webhook_endpoint_get(who: PartnerKey | User, endpoint_id: uuid.UUID) -> WebhookEndpoint:
+    """One of `webhook_endpoints`. Raises Http404 otherwise."""
+    return _one(webhook_endpoints(who), endpoint_id)
+
+
+def webhook_deliveries(who: PartnerKey | User) -> QuerySet[WebhookDelivery]:
+    """The messages to those endpoints, with their tries; newest first."""
+    found = WebhookDelivery.objects.filter(endpoint__in=webhook_endpoints(who))
+    return found.select_related("endpoint").prefetch_related("tries")
+
+
+def webhook_delivery_get(who: PartnerKey | User, delivery_id: uuid.UUID) -> WebhookDelivery:
+    """One of `webhook_deliveries`. Raises Http404 otherwise."""
+    return _one(webhook_deliveries(who), delivery_id)
 
 
 def photo_bytes(case: Case) -> list[bytes]:

@@ -5,9 +5,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
 from diagnosis.api.analyses import AnalysisViewSet
+from diagnosis.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("analyses", AnalysisViewSet, basename="analysis")
+router.register("webhook-endpoints", WebhookEndpointViewSet, basename="webhook-endpoint")
+router.register("webhook-deliveries", WebhookDeliveryViewSet, basename="webhook-delivery")
 
 open_to_all: dict[str, list] = {"authentication_classes": [], "permission_classes": [], "throttle_classes": []}
 

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Partner
+from accounts.models import Partner, PartnerKey, User
 from diagnosis.models.cases import Case
 from smartderma.sealing import unseal
 
@@ -31,8 +31,12 @@ class WebhookEvent(models.TextChoices):
 
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
-    def of_partner(self, partner: Partner) -> WebhookEndpointQuerySet:
-        return self.filter(partner=partner)
+    def of_key(self, key: PartnerKey) -> WebhookEndpointQuerySet:
+        return self.filter(partner=key.partner_id, sandbox=key.sandbox)
+
+    def of_contact(self, user: User) -> WebhookEndpointQuerySet:
+        """Those of the partners whose contact a person is, with the sandbox."""
+        return self.filter(partner__contact=user, partner__active=True)
 
     def active(self) -> WebhookEndpointQuerySet:
         return self.filter(disabled_at=None)
@@ -112,9 +116,6 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
-    def of_partner(self, partner: Partner) -> WebhookDeliveryQuerySet:
-        return self.filter(endpoint__partner=partner)
-
     def due(self) -> WebhookDeliveryQuerySet:
         """Pending and due, or held by a sender that died."""
         now = timezone.now()
