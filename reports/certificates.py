@@ -43,11 +43,12 @@ class Identity:
 
 def signing_identity() -> Identity:
     """The certificate of the settings, in development one made at first use. Raises CertificateProblem."""
-    if settings.REPORT_SIGNING_CERTIFICATE or not settings.DEBUG:
-        pems = (settings.REPORT_SIGNING_CERTIFICATE, settings.REPORT_SIGNING_KEY)
-        return _identity(*pems, settings.REPORT_SIGNING_KEY_PASSWORD)
-    text = _self_made(settings.VAR_DIR / "signing" / "self-made.pem")
-    return _identity(text, text, "")
+    if settings.REPORT_SIGNING_SELF_MADE:
+        text = _self_made(settings.VAR_DIR / "signing" / "self-made.pem")
+        return _identity(text, text, "")
+    return _identity(
+        settings.REPORT_SIGNING_CERTIFICATE, settings.REPORT_SIGNING_KEY, settings.REPORT_SIGNING_KEY_PASSWORD
+    )
 
 
 def check_settings() -> None:

@@ -135,6 +135,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "diagnosis.tasks.sweep_analyses_task",
         "schedule": env.float("SWEEP_SECONDS", default=15.0),
     },
+    "escalate-reviews": {
+        "task": "diagnosis.tasks.escalate_reviews_task",
+        "schedule": env.float("ESCALATE_SECONDS", default=60.0),
+    },
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
     "expire-uploads": {"task": "diagnosis.tasks.expire_uploads_task", "schedule": 900.0},
     "sweep-webhooks": {
@@ -166,6 +170,12 @@ REVIEW_DEADLINE_HOURS = {
     "self_care": env.int("REVIEW_HOURS_SELF_CARE", default=168),
     "flagged": env.int("REVIEW_HOURS_FLAGGED", default=72),
 }
+# The model's result stays closed to a dermatologist until a first opinion is stored; changing it then asks why.
+BLIND_FIRST_READ = env.bool("BLIND_FIRST_READ", default=False)
+SECOND_READ_TIERS = env.list("SECOND_READ_TIERS", default=[])
+REVIEW_LEASE_SECONDS = env.int("REVIEW_LEASE_SECONDS", default=900)
+SIGN_REAUTH_SECONDS = env.int("SIGN_REAUTH_SECONDS", default=900)
+ON_CALL_EMAILS = env.list("ON_CALL_EMAILS", default=[])
 
 # --- files ---------------------------------------------------------------------------------------------------------
 S3_BUCKET = env.str("S3_BUCKET", default="")
@@ -174,6 +184,7 @@ SIGNED_URL_SECONDS = env.int("SIGNED_URL_SECONDS", default=60)
 REPORT_SIGNING_CERTIFICATE = env.str("REPORT_SIGNING_CERTIFICATE", default="", multiline=True)
 REPORT_SIGNING_KEY = env.str("REPORT_SIGNING_KEY", default="", multiline=True)
 REPORT_SIGNING_KEY_PASSWORD = env.str("REPORT_SIGNING_KEY_PASSWORD", default="")
+REPORT_SIGNING_SELF_MADE = DEBUG and not REPORT_SIGNING_CERTIFICATE
 PRIVATE_ROOT = VAR_DIR / "private"
 if S3_BUCKET:
     private_storage: dict = {
@@ -204,10 +215,12 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PHOTOS = 5
+MAX_PHOTOS_OF_A_CASE = 2 * MAX_PHOTOS  # with those that a dermatologist asked for later
 MAX_CASES_PER_HOUR = env.int("MAX_CASES_PER_HOUR", default=20)
 # Resumable uploads (diagnosis/services/uploads.py): how many may be open per person, and for how long they are kept.
 MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
 UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
+FACE_WAIT_SECONDS = env.int("FACE_WAIT_SECONDS", default=20)
 SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
