@@ -13,13 +13,17 @@ from django.http import Http404
 
 from accounts.models import Partner, PartnerKey, User
 from accounts.services import access_record
+from diagnosis import blind
 from diagnosis.models import (
     Analysis,
     Case,
     CaseImage,
     CaseQuerySet,
     IntakePhoto,
+    MemberMap,
+    NoteTemplate,
     PhotoFinding,
+    SavedView,
     Upload,
     WebhookDelivery,
     WebhookEndpoint,
@@ -36,8 +40,14 @@ def case_list(user: User) -> CaseQuerySet:
 
 
 def case_get(user: User, case_id: uuid.UUID) -> Case:
-    """A case with all its parts, for a person who may see it. Raises Http404 otherwise."""
-    case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*CASE_PARTS), case_id)
+    """A case with all its parts, for a person who may see it and the model's result. Raises Http404 otherwise."""
+    return _open_only(user, review_case_get(user, case_id))
+
+
+def review_case_get(user: User, case_id: uuid.UUID) -> Case:
+    """A case for the review screen, which hides the model itself while `blind.model_is_open` says no."""
+    cases = Case.objects.visible_to(user).select_related("patient", "review_holder__dermatologist", "lesion")
+    case = _one(cases.prefetch_related(*CASE_PARTS), case_id)
     access_record(actor=user, subject=case.patient, action="open", obj=case)
     return case
 
@@ -67,12 +77,22 @@ def image_get(user: User, image_id: uuid.UUID) -> CaseImage:
 def heatmap_get(user: User, finding_id: int) -> PhotoFinding:
     findings = PhotoFinding.objects.visible_to(user).exclude(heatmap="").select_related("image__case__patient")
     finding = _one(findings, finding_id)
+    _open_only(user, finding.image.case)
     access_record(actor=user, subject=finding.image.case.patient, action="heatmap", obj=finding)
     return finding
 
 
+def member_map_get(user: User, finding_id: int, member: str) -> MemberMap:
+    """Where one network looked on one photo. Raises Http404 where there is no such map for this person."""
+    finding = _one(PhotoFinding.objects.visible_to(user).select_related("image__case__patient"), finding_id)
+    _open_only(user, finding.image.case)
+    access_record(actor=user, subject=finding.image.case.patient, action="heatmap", obj=finding)
+    return _found(finding.member_maps.filter(member=member))
+
+
 def report_get(user: User, report_id: uuid.UUID) -> Report:
     report = _one(Report.objects.visible_to(user).select_related("case__patient"), report_id)
+    _open_only(user, report.case)
     access_record(actor=user, subject=report.case.patient, action="report", obj=report)
     return report
 
@@ -133,9 +153,62 @@ def webhook_delivery_get(who: PartnerKey | User, delivery_id: uuid.UUID) -> Webh
     return _one(webhook_deliveries(who), delivery_id)
 
 
+def lesion_list(user: User) -> LesionQuerySet:
+    """The spots that a person may open, newest first."""
+    return Lesion.objects.visible_to(user)
+
+
+def lesion_get(user: User, lesion_id: uuid.UUID) -> Lesion:
+    """A spot with `visits`: those of its cases that this person may see, oldest first. Raises Http404 otherwise."""
+    lesion = _one(Lesion.objects.visible_to(user).select_related("patient", "reminder"), lesion_id)
+    cases = Case.objects.visible_to(user).filter(lesion=lesion).prefetch_related(*CASE_PARTS)
+    lesion.visits = list(cases.order_by("created_at", "pk"))
+    access_record(actor=user, subject=lesion.patient, action="lesion", obj=lesion)
+    return lesion
+
+
+def thread_get(user: User, case_id: uuid.UUID) -> Case:
+    """A case with its messages for a person who may see it. Raises Http404 otherwise."""
+    parts = ("messages__attachments", "messages__author")
+    case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*parts), case_id)
+    access_record(actor=user, subject=case.patient, action="messages", obj=case)
+    return case
+
+
+def attachment_get(user: User, attachment_id: uuid.UUID) -> MessageAttachment:
+    attachments = MessageAttachment.objects.visible_to(user).select_related("message__case__patient")
+    attachment = _one(attachments, attachment_id)
+    access_record(actor=user, subject=attachment.message.case.patient, action="attachment", obj=attachment)
+    return attachment
+
+
 def photo_bytes(case: Case) -> list[bytes]:
     """The stored photos of a case in order, for the worker."""
     return [_read(image) for image in case.images.all()]
+
+
+def saved_view_get(user: User, view_id: int) -> SavedView:
+    """A person's own filters. Raises Http404 otherwise."""
+    return _found(user.saved_views.filter(pk=view_id))
+
+
+def note_template_get(user: User, template_id: int) -> NoteTemplate:
+    """A person's own text. Raises Http404 otherwise."""
+    return _found(user.note_templates.filter(pk=template_id))
+
+
+def _open_only(user: User, case: Case) -> Case:
+    """Blind first read: what shows the model's result does not exist before a first opinion."""
+    if not blind.model_is_open(user=user, case=case):
+        raise Http404
+    return case
+
+
+def _found(queryset: QuerySet):
+    found = queryset.first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def _one(queryset: QuerySet, pk: uuid.UUID | int):

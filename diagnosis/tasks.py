@@ -49,6 +49,14 @@ def sweep_analyses_task() -> None:
         log.warning("analyses_swept", **counts)
 
 
+@shared_task(soft_time_limit=60, time_limit=90)
+def escalate_reviews_task() -> None:
+    """Beat calls this; see `services.reviews_escalate`."""
+    count = services.reviews_escalate()
+    if count:
+        log.warning("reviews_overdue", count=count)
+
+
 @shared_task(soft_time_limit=300, time_limit=330)
 def expire_cases_task() -> None:
     """Beat calls this every hour; see `services.cases_expire`."""
@@ -57,10 +65,16 @@ def expire_cases_task() -> None:
         log.info("cases_expired", count=count)
 
 
+@shared_task(soft_time_limit=60, time_limit=90)
+def find_faces_task(photo_id: str) -> None:
+    """Look for faces in a photo that was just received; see `services.photo_find_faces`."""
+    services.photo_find_faces(photo_id=photo_id)
+
+
 @shared_task(soft_time_limit=300, time_limit=330)
 def expire_uploads_task() -> None:
-    """Beat calls this: parts of files that nobody finished sending; see `services.uploads_expire`."""
-    count = services.uploads_expire()
+    """Beat calls this: files that nobody finished sending, and photos of checks that nobody sent."""
+    count = services.uploads_expire() + services.intake_expire()
     if count:
         log.info("uploads_expired", count=count)
 

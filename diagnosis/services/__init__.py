@@ -11,9 +11,25 @@ from diagnosis.services.analyses import (
     png_of_heatmap,
 )
 from diagnosis.services.cases import PartnerTerms, case_erase, case_submit, cases_expire, may_submit
+from diagnosis.services.claims import case_keep, case_release, case_take, reviews_escalate
+from diagnosis.services.desk import note_template_delete, note_template_store, saved_view_delete, saved_view_store
 from diagnosis.services.files import files_delete_pending
-from diagnosis.services.reviews import review_request, review_sign
-from diagnosis.services.steps import WrongState, case_apply_triage, review_time
+from diagnosis.services.intake import (
+    intake_erase,
+    intake_expire,
+    intake_submit,
+    photo_cover_eyes,
+    photo_cover_faces,
+    photo_cut,
+    photo_find_faces,
+    photo_forget,
+    photo_keep_face,
+    photo_take_in,
+    upload_take_in,
+)
+from diagnosis.services.photo_requests import photos_add, photos_request
+from diagnosis.services.reviews import first_opinion_store, review_request, review_sign
+from diagnosis.services.steps import WrongState, case_apply_triage, review_due
 from diagnosis.services.uploads import (
     UploadError,
     WrongOffset,
@@ -56,7 +72,10 @@ __all__ = [
     "analysis_send",
     "case_apply_triage",
     "case_erase",
+    "case_keep",
+    "case_release",
     "case_submit",
+    "case_take",
     "cases_expire",
     "delivery_finish",
     "delivery_replay",
@@ -70,15 +89,34 @@ __all__ = [
     "endpoint_update",
     "event_publish",
     "files_delete_pending",
+    "first_opinion_store",
+    "intake_erase",
+    "intake_expire",
+    "intake_submit",
     "may_submit",
+    "note_template_delete",
+    "note_template_store",
+    "photo_cover_eyes",
+    "photo_cover_faces",
+    "photo_cut",
+    "photo_find_faces",
+    "photo_forget",
+    "photo_keep_face",
+    "photo_take_in",
+    "photos_add",
+    "photos_request",
     "png_of_heatmap",
+    "review_due",
     "review_request",
     "review_sign",
-    "review_time",
+    "reviews_escalate",
+    "saved_view_delete",
+    "saved_view_store",
     "upload_append",
     "upload_erase",
     "upload_join",
     "upload_start",
+    "upload_take_in",
     "uploads_erase",
     "uploads_expire",
     "webhook_log_expire",

@@ -24,6 +24,7 @@ from diagnosis.models import (
     CaseEvent,
     EventKind,
     Lane,
+    MemberMap,
     PhotoFinding,
     Prediction,
     WebhookEvent,
@@ -129,6 +130,11 @@ def _findings_create(analysis: Analysis, photos: Sequence[PhotoResult], stored: 
             finding.heatmap.save("map.png", ContentFile(png_of_heatmap(photo.heatmaps["ensemble"])), save=False)
             stored.append(str(finding.heatmap.name))
         finding.save()
+        MemberMap.objects.bulk_create(
+            MemberMap(finding=finding, member=name, png=png_of_heatmap(heatmap))
+            for name, heatmap in photo.heatmaps.items()
+            if name != "ensemble"
+        )
 
 
 def png_of_heatmap(heatmap) -> bytes:

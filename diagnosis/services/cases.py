@@ -71,7 +71,7 @@ def case_submit(
             fields = {**owner, **_partner_fields(partner, terms)}
             case = _case_create(answers, language, submission_key=key, external_patient=external_patient, **fields)
             for position, photo in enumerate(photos):
-                _image_create(case, position, photo, stored)
+                image_create(case=case, position=position, photo=photo, stored=stored)
             CaseEvent.objects.create(case=case, kind=EventKind.SUBMITTED, actor=patient)
             analysis_queue(case=case, lane=_lane(partner, terms), release=terms.release if terms else "")
     except IntegrityError:
@@ -103,7 +103,13 @@ def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
     """The answers alone already give a tier; the photos can only raise it."""
     first = triage.assess(answers=answers, prediction=None)
     case = Case(
-        answers=dict(answers), language=language, country=answers["country"], body_site=answers["site"], **fields
+        answers=dict(answers),
+        language=language,
+        country=answers["country"],
+        body_site=answers["site"],
+        skin_type=answers.get("skin_type", ""),
+        warning_signs=triage.tier_rank(first.tier) >= triage.tier_rank("urgent"),
+        **fields,
     )
     case_apply_triage(case=case, result=first)
     case.full_clean(validate_constraints=False)
@@ -111,7 +117,8 @@ def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
     return case
 
 
-def _image_create(case: Case, position: int, photo: InspectedPhoto, stored: list[str]) -> None:
+def image_create(*, case: Case, position: int, photo: InspectedPhoto, stored: list[str]) -> None:
+    """Store one photo of a case; the name of its file is added to `stored`."""
     image = CaseImage(
         case=case,
         position=position,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 
 from django.conf import settings
 
@@ -23,15 +23,13 @@ def case_apply_triage(*, case: Case, result: triage.Triage) -> None:
     case.needs_review = case.needs_review or result.needs_review
     case.review_reasons = sorted(set(case.review_reasons) | set(result.review_reasons))
     if case.review_requested_at and case.review_due_at:
-        case.review_due_at = min(case.review_due_at, case.review_requested_at + review_time(case=case))
+        case.review_due_at = min(case.review_due_at, review_due(case=case, start=case.review_requested_at))
 
 
-def review_time(*, case: Case) -> timedelta:
-    """How long a review may take: the tier's deadline, 3 days at most for a flagged case (clinical.md)."""
-    hours = settings.REVIEW_DEADLINE_HOURS[case.tier]
-    if case.needs_review:
-        hours = min(hours, settings.REVIEW_DEADLINE_HOURS["flagged"])
-    return timedelta(hours=hours)
+def review_due(*, case: Case, start: datetime) -> datetime:
+    """By when a dermatologist should have looked at a case that is theirs since `start`."""
+    hours = settings.REVIEW_DEADLINE_HOURS
+    return triage.review_deadline(case.tier, start=start, flagged=case.needs_review, hours=hours)
 
 
 def report_send(*, case: Case) -> None:

@@ -47,19 +47,11 @@ def _rate(group: Mapping[str, Any], key: str) -> float | None:
     return rate.get("value") if isinstance(rate, Mapping) else rate
 
 
-def review_deadline(
-    tier: str,
-    *,
-    start: datetime,
-    flagged: bool = False,
-    urgent: timedelta = timedelta(hours=24),
-    soon: timedelta = timedelta(days=3),
-    routine: timedelta = timedelta(days=7),
-) -> datetime:
+def review_deadline(tier: str, *, start: datetime, flagged: bool, hours: Mapping[str, float]) -> datetime:
     """The time by which a dermatologist should have looked at a case that was sent at ``start``.
 
-    ``flagged`` is ``Triage.needs_review``: never later than ``soon``. Raises KeyError for an unknown tier.
+    ``hours`` by tier and for ``flagged``: the most for a case with ``Triage.needs_review``. Raises KeyError for an
+    unknown tier.
     """
-    waits = {"emergency": urgent, "urgent": urgent, "soon": soon, "routine": routine, "self_care": routine}
-    wait = waits[tier]
-    return start + (min(wait, soon) if flagged else wait)
+    wait = min(hours[tier], hours["flagged"]) if flagged else hours[tier]
+    return start + timedelta(hours=wait)

@@ -193,14 +193,16 @@ def test_safety_texts():
         ("self_care", True, timedelta(days=3)),
     ],
 )
-def test_review_deadline(tier, flagged, wait):
+def test_review_deadline(tier, flagged, wait, settings):
     start = datetime(2026, 11, 23, tzinfo=UTC)
-    assert review_deadline(tier, start=start, flagged=flagged) == start + wait
+    hours = settings.REVIEW_DEADLINE_HOURS
+    assert review_deadline(tier, start=start, flagged=flagged, hours=hours) == start + wait
 
 
 def test_review_deadline_follows_the_installation():
     start = datetime(2026, 11, 23, tzinfo=UTC)
-    assert review_deadline("urgent", start=start, urgent=timedelta(hours=4)) == start + timedelta(hours=4)
+    due = review_deadline("urgent", start=start, flagged=True, hours={"urgent": 4, "flagged": 72})
+    assert due == start + timedelta(hours=4)
 
 
 @pytest.mark.parametrize(
