@@ -31,6 +31,19 @@ def patient_required(view: View) -> View:
     return guarded
 
 
+def partner_required(view: View) -> View:
+    """Log-in for strangers, 404 for every other role."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: PersonRequest, *args, **kwargs) -> HttpResponse:
+        if request.user.role != Role.PARTNER:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 def care_consent_required(view: View) -> View:
     """Photos are taken in only from a person who agreed to today's text about care; inside `patient_required`."""
 

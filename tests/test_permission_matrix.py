@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
+from diagnosis import services
 from reports.services import report_render
 from tests.kit import factories, photos
 
@@ -90,6 +91,29 @@ MATRIX: dict[str, list[Row]] = {
     "analysis-detail": [
         Row(dict.fromkeys(ROLES, 401), method=method, case="private", part="analysis") for method in ("get", "delete")
     ],
+    "webhook-endpoint-list": [Row(dict.fromkeys(ROLES, 401), method=method) for method in ("get", "post")],
+    "webhook-endpoint-detail": [
+        Row(dict.fromkeys(ROLES, 401), method=method, case="hooks", part="endpoint")
+        for method in ("get", "patch", "delete")
+    ],
+    "webhook-endpoint-rotate-secret": [
+        Row(dict.fromkeys(ROLES, 401), method="post", case="hooks", part="endpoint")
+    ],
+    "webhook-endpoint-send-test": [Row(dict.fromkeys(ROLES, 401), method="post", case="hooks", part="endpoint")],
+    "webhook-delivery-list": [Row(dict.fromkeys(ROLES, 401))],
+    "webhook-delivery-detail": [Row(dict.fromkeys(ROLES, 401), case="hooks", part="delivery")],
+    "webhook-delivery-replay": [Row(dict.fromkeys(ROLES, 401), method="post", case="hooks", part="delivery")],
+    # Partner users see the endpoints of the partners whose contact they are.
+    "webhook_endpoint_list": [Row(allow(200, "partner"))],
+    "webhook_endpoint": [
+        Row(allow(200, "partner"), case="hooks", part="endpoint"),
+        Row(allow(302, "partner"), method="post", case="hooks", part="endpoint", data={"action": "test"}),
+        Row(allow(404), case="foreign hooks", part="endpoint"),
+    ],
+    "webhook_delivery_replay": [
+        Row(allow(302, "partner"), method="post", case="hooks", part="delivery"),
+        Row(allow(404), method="post", case="foreign hooks", part="delivery"),
+    ],
 }  # fmt: skip
 
 FINDER = {"finder_results": (), "finder_place": ("ChIJ0123456789",)}
@@ -152,7 +176,15 @@ def objects(people) -> dict[tuple[str, str], object]:
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
         parts["report"] = report_render(case=case, language="en")
         ids |= {(name, part): row.pk for part, row in parts.items()} | {(name, "code"): parts["report"].code}
-    return ids
+    return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
+
+
+def hooks(name: str, contact) -> dict[tuple[str, str], object]:
+    """Ids of a webhook endpoint and of a message to it, of the partner whose contact this is."""
+    partner = factories.PartnerFactory(contact=contact)
+    endpoint, _secret = services.endpoint_create(partner=partner, url="https://example.org/hook")
+    delivery = services.endpoint_test(endpoint=endpoint)
+    return {(name, "endpoint"): endpoint.pk, (name, "delivery"): delivery.pk}
 
 
 def photos_file():
