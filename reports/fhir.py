@@ -166,8 +166,9 @@ class _Bundle:
 
     def photo(self, photo: PhotoFacts) -> Resource:
         content: Resource = {"contentType": "image/jpeg", "title": f"Photo {photo.number}"}
-        if self.photo_url:
-            content["url"] = self.photo_url(photo)
+        url = self.photo_url(photo) if self.photo_url else ""
+        if url:
+            content["url"] = url
         resource: Resource = {
             "_name": f"photo-{photo.number}",
             "resourceType": "Media",

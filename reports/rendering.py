@@ -14,11 +14,12 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 if TYPE_CHECKING:
-    from weasyprint import CSS
+    from weasyprint import CSS, Document
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher
 
 VARIANT = "pdf/ua-1"
+PAGES = 2
 # Relative addresses lead here, and so to a refusal instead of a picture that is silently left out.
 NOWHERE = "outside://report/"
 # Pango's font map is not safe to share between threads that lay out text at the same time.
@@ -32,22 +33,29 @@ class OutsideResource(Exception):
 def render_pdf(context: Mapping[str, Any], language: str) -> bytes:
     """A tagged PDF/UA-1 document in `language` from `reports.context.report_context`.
 
+    What does not fit on two pages is set once more in small print; a very long note may still take a third.
     Raises OutsideResource when the values lead to any address that is not `data:`.
     """
+    with _ONE_AT_A_TIME:
+        document = _layout(_html(context, language))
+        if len(document.pages) > PAGES:
+            document = _layout(_html({**context, "compact": True}, language))
+        return document.write_pdf(pdf_variant=VARIANT)
+
+
+def _html(context: Mapping[str, Any], language: str) -> str:
     with translation.override(language):
         direction = "rtl" if translation.get_language_bidi() else "ltr"
-        html = render_to_string("reports/report_pdf.html", {**context, "language": language, "direction": direction})
-    with _ONE_AT_A_TIME:
-        return _write(html)
+        return render_to_string("reports/report_pdf.html", {**context, "language": language, "direction": direction})
 
 
-def _write(html: str) -> bytes:
+def _layout(html: str) -> Document:
     from weasyprint import HTML
     from weasyprint.urls import FatalURLFetchingError
 
-    document = HTML(string=html, url_fetcher=_fetcher(), base_url=NOWHERE)
+    page = HTML(string=html, url_fetcher=_fetcher(), base_url=NOWHERE)
     try:
-        return document.write_pdf(font_config=_fonts(), stylesheets=[_styles()], pdf_variant=VARIANT)
+        return page.render(font_config=_fonts(), stylesheets=[_styles()], pdf_variant=VARIANT)
     except FatalURLFetchingError as error:  # a BaseException, which no caller would expect
         raise OutsideResource("The report asked for a file from outside and was not made.") from error
 
