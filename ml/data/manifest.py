@@ -9,8 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from ml.data.lookalikes import REVIEWED_FILE, find_neighbours, fingerprint, read_reviewed
 from ml.photo import refuse_truncated
 from ml.taxonomy import SLUGS
 
@@ -35,6 +37,8 @@ class Row:
     group: str = ""
     modality: str = ""
     fitzpatrick: str = ""
+    sex: str = ""
+    age: str = ""
     sha256: str = ""
 
 
@@ -69,17 +73,21 @@ def read_manifest(file: Path | str, *, classes: Sequence[str] | None = None) -> 
     return Manifest(file.parent, rows, tuple(classes or _listed_classes(file) or _order(row.label for row in rows)))
 
 
-def check_manifest(manifest: Manifest, *, progress=lambda rows: rows) -> None:
-    """Refuse the first fault: labels, groups in two parts, classes without photos, then files. Raises ManifestError."""
+def check_manifest(manifest: Manifest, *, reviewed: Path | None = None, progress=lambda rows: rows) -> None:
+    """Refuse the first fault: labels, groups in two parts, classes without photos, then files, then photos in
+    different parts that look alike, unless ``reviewed`` (default: REVIEWED_FILE beside the manifest) lists the pair.
+
+    Raises ManifestError.
+    """
     _check_labels(manifest)
     _check_groups(manifest.rows)
     _check_parts(manifest)
-    for row in progress(manifest.rows):
-        check_photo(manifest.root, row)
+    prints = [(row, check_photo(manifest.root, row)) for row in progress(manifest.rows)]
+    _check_lookalikes(prints, read_reviewed(reviewed or manifest.root / REVIEWED_FILE))
 
 
-def check_photo(root: Path, row: Row) -> None:
-    """Raise ManifestError unless the photo of ``row`` exists, has the stated hash and decodes."""
+def check_photo(root: Path, row: Row) -> np.ndarray:
+    """Fingerprint of the photo of ``row``; ManifestError unless it exists, has the stated hash and decodes."""
     file = root / row.path
     if not file.is_file():
         raise ManifestError(f"Row {row.number}: the photo {row.path} does not exist.")
@@ -88,9 +96,20 @@ def check_photo(root: Path, row: Row) -> None:
     try:
         refuse_truncated()
         with Image.open(file) as image:
-            image.load()
+            return fingerprint(image)
     except Exception as error:
         raise ManifestError(f"Row {row.number}: the photo {row.path} does not decode.") from error
+
+
+def _check_lookalikes(prints: Sequence[tuple[Row, np.ndarray]], reviewed: frozenset[frozenset[str]]) -> None:
+    for first, second in find_neighbours([found for _, found in prints], [row.part for row, _ in prints]):
+        (row, _), (other, _) = prints[second], prints[first]
+        if frozenset({row.path, other.path}) not in reviewed:
+            raise ManifestError(
+                f"Row {row.number}: {row.path} in {row.part} looks like row {other.number}, {other.path}, in "
+                f"{other.part}; put both into one group, or list the pair in {REVIEWED_FILE} once a person has found "
+                "them different."
+            )
 
 
 def _row(number: int, record: dict[str, str]) -> Row:

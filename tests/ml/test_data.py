@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance
 
 from ml.__main__ import main
 from ml.data.manifest import Manifest, ManifestError, Row, check_manifest, read_manifest
 from ml.data.pack import erase_watermark, pack_manifest
 from ml.data.split import split_manifest
-from ml.data.stats import summarise_data
+from ml.data.stats import count_groups, summarise_data
 from tests.ml.toyset import draw_set, read_records, write_manifest
 
 SHARED = Path("../shared/data/skin13/manifest.csv")
@@ -58,6 +59,52 @@ def test_a_corrupt_photo_is_named(manifest: Path) -> None:
     write_manifest(manifest, records)
     with pytest.raises(ManifestError, match=r"Row 2: the photo melanoma_0.png does not decode."):
         check_manifest(read_manifest(manifest))
+
+
+def _copy(manifest: Path, change) -> list[dict[str, str]]:
+    """A test photo becomes a changed copy of a training photo of another class."""
+    records = read_records(manifest)
+    target = next(record for record in records if record["part"] == "test")
+    with Image.open(manifest.parent / "normal_0.png") as photo:
+        change(photo.convert("RGB")).save(manifest.parent / target["path"])
+    target["sha256"] = ""
+    write_manifest(manifest, records)
+    return [target, next(record for record in records if record["path"] == "normal_0.png")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda photo: photo.resize((48, 36)).resize((96, 72)),
+        lambda photo: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda photo: ImageEnhance.Brightness(photo).enhance(0.7),
+    ],
+    ids=["smaller", "mirrored", "darker"],
+)
+def test_a_copy_in_another_part_is_refused(manifest: Path, change, capsys: pytest.CaptureFixture) -> None:
+    target, original = _copy(manifest, change)
+    assert main(["data", "check", str(manifest)]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert target["path"] in message
+    assert original["path"] in message
+    assert "looks like" in message
+
+
+def test_a_pair_that_a_person_has_reviewed_passes(manifest: Path, tmp_path: Path) -> None:
+    target, original = _copy(manifest, lambda photo: photo)
+    reviewed = tmp_path / "pairs.csv"
+    reviewed.write_text(f"{original['path']},{target['path']}\n")
+    assert main(["data", "check", str(manifest), "--reviewed", str(reviewed)]) == 0
+    reviewed.write_text(f"{original['path']},moles_9.png\n")
+    assert main(["data", "check", str(manifest), "--reviewed", str(reviewed)]) == 1
+
+
+def test_a_copy_in_the_same_part_is_no_leak(manifest: Path) -> None:
+    records = read_records(manifest)
+    photo = (manifest.parent / records[0]["path"]).read_bytes()
+    (manifest.parent / records[1]["path"]).write_bytes(photo)
+    records[1]["sha256"] = ""
+    check_manifest(read_manifest(write_manifest(manifest, records)))
 
 
 def test_a_class_without_training_photos_is_refused(manifest: Path) -> None:
@@ -136,7 +183,21 @@ def test_statistics_count_every_photo(manifest: Path, capsys: pytest.CaptureFixt
     assert summary["per_class"]["moles"] == {"train": 6, "val": 2, "test": 2}
     assert sum(entry["n"] for entry in summary["sources"]) == sum(summary["fitzpatrick"].values()) == 30
     assert main(["data", "stats", str(manifest)]) == 0
-    assert "skin type V-VI: 6" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "skin type V-VI: 6" in printed
+    assert "sex unknown: 30" in printed
+    assert "label by source: [1] source0, [2] source1" in printed
+    assert "moles                         5      5" in printed
+
+
+def test_age_and_sex_are_grouped() -> None:
+    rows = [Row(2, "a", age="17", sex="male"), Row(3, "b", age="75", sex="female"), Row(4, "c", age="?", sex="x")]
+    assert {name: n for name, n in count_groups(rows, "age").items() if n} == {
+        "under 18": 1,
+        "75 and over": 1,
+        "unknown": 1,
+    }
+    assert count_groups(rows, "sex") == {"female": 1, "male": 1, "unknown": 1}
 
 
 def test_packing_keeps_pixels_and_reads_the_cache(manifest: Path, tmp_path: Path) -> None:

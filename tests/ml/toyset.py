@@ -36,7 +36,8 @@ def read_records(file: Path) -> list[dict[str, str]]:
 def _record(folder: Path, label: str, number: int, photos: int) -> dict[str, str]:
     file = folder / f"{label}_{number}.png"
     rng = np.random.default_rng([number, len(label)])
-    picture = Image.fromarray(rng.integers(150, 220, (72, 96, 3), dtype=np.uint8))
+    coarse = Image.fromarray(rng.integers(150, 220, (18, 24, 3), dtype=np.uint8))  # photos differ in what is coarse
+    picture = coarse.resize((96, 72), Image.Resampling.BICUBIC)
     x, y = rng.integers(20, 40, 2)
     ImageDraw.Draw(picture).ellipse((x, y - 15, x + 40, y + 25), fill=COLOURS.get(label, (200, 30, 30)))
     picture.save(file)
