@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from accounts.models import Partner, PartnerKey, User
@@ -69,6 +69,21 @@ def partner_analysis_get(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis:
     """An analysis of the key's partner. Raises Http404 otherwise."""
     analyses = Analysis.objects.of_key(key).select_related("case").prefetch_related("predictions", "findings")
     return _one(analyses, analysis_id)
+
+
+def partner_case_get(key: PartnerKey, case_id: uuid.UUID) -> Case:
+    """A case of the key's partner with all its parts. Raises Http404 otherwise."""
+    case = _one(Case.objects.of_key(key).prefetch_related(*CASE_PARTS), case_id)
+    access_record(actor=None, partner=key.partner, subject=None, action="open", obj=case)
+    return case
+
+
+def linked_file(kind: str, pk: uuid.UUID) -> CaseImage | Report:
+    """The photo or report of a signed link (diagnosis/links.py), whose signature is the right to it. Raises Http404."""
+    rows = CaseImage.objects.all() if kind == "photo" else Report.objects.all()
+    row = _one(rows.select_related("case__partner", "case__patient"), pk)
+    access_record(actor=None, partner=row.case.partner, subject=row.case.patient, action=f"{kind}_link", obj=row)
+    return row
 
 
 def image_get(user: User, image_id: uuid.UUID) -> CaseImage:
@@ -193,6 +208,16 @@ def photo_bytes(case: Case) -> list[bytes]:
 def saved_view_get(user: User, view_id: int) -> SavedView:
     """A person's own filters. Raises Http404 otherwise."""
     return _found(user.saved_views.filter(pk=view_id))
+
+
+def saved_views(user: User) -> QuerySet[SavedView]:
+    """A person's own filters of the queue."""
+    return SavedView.objects.filter(user=user)
+
+
+def note_templates(user: User) -> QuerySet[NoteTemplate]:
+    """Texts for notes: those of the house and the person's own."""
+    return NoteTemplate.objects.filter(Q(owner=None) | Q(owner=user))
 
 
 def note_template_get(user: User, template_id: int) -> NoteTemplate:

@@ -90,9 +90,9 @@ class CaseFacts:
         return "final" if self.review.version == 1 else "amended"
 
 
-def facts_of_case(case: Case) -> CaseFacts:
-    """The facts of a stored case; use `access.case_get`, which prefetches what this reads."""
-    analysis = case.latest_analysis
+def facts_of_case(case: Case, analysis: Analysis | None = None) -> CaseFacts:
+    """The facts of a stored case; use `access.case_get`, which prefetches what this reads. Default: last analysis."""
+    analysis = analysis or case.latest_analysis
     return CaseFacts(
         reference=case.reference,
         created_at=case.created_at,

@@ -91,6 +91,8 @@ MATRIX: dict[str, list[Row]] = {
     "analysis-detail": [
         Row(dict.fromkeys(ROLES, 401), method=method, case="private", part="analysis") for method in ("get", "delete")
     ],
+    # The signature is the right (tests/diagnosis/test_fhir_api.py); a link that nobody signed leads nowhere.
+    "signed_file": [Row(dict.fromkeys(ROLES, 404), case="private", part="image")],
     "webhook-endpoint-list": [Row(dict.fromkeys(ROLES, 401), method=method) for method in ("get", "post")],
     "webhook-endpoint-detail": [
         Row(dict.fromkeys(ROLES, 401), method=method, case="hooks", part="endpoint")

@@ -11,11 +11,13 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from diagnosis import access, images, services
+from diagnosis.api.fhir import FHIR_BUNDLE, FHIR_JSON, FhirRenderer, analysis_bundle
 from diagnosis.api.shared import MISSING, PROBLEMS, key_of, unusable_photo
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
@@ -144,10 +146,19 @@ class AnalysisViewSet(GenericViewSet):
         headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
         return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
 
-    @extend_schema(responses={200: AnalysisBody, **PROBLEMS, **MISSING})
+    def get_renderers(self) -> list[BaseRenderer]:
+        """FHIR only where there is one analysis to show."""
+        return [JSONRenderer(), *([FhirRenderer()] if getattr(self, "action", "") == "retrieve" else [])]
+
+    @extend_schema(
+        responses={(200, "application/json"): AnalysisBody, (200, FHIR_JSON): FHIR_BUNDLE, **PROBLEMS, **MISSING}
+    )
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
-        """The job; poll it until `status` is `succeeded` or `failed`."""
-        return Response(AnalysisBody(access.partner_analysis_get(key_of(request), pk)).data)
+        """The job, until `status` is `succeeded` or `failed`; `Accept: application/fhir+json` gives a Bundle."""
+        analysis = access.partner_analysis_get(key_of(request), pk)
+        if request.accepted_media_type == FHIR_JSON:
+            return Response(analysis_bundle(key_of(request), analysis))
+        return Response(AnalysisBody(analysis).data)
 
     @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
