@@ -1,0 +1,16 @@
+"""Routes of partner users and of signed links."""
+
+from django.urls import path
+
+from diagnosis import views_links, views_webhooks
+
+urlpatterns = [
+    path("signed/<str:token>/", views_links.signed_file, name="signed_file"),
+    path("partner/webhooks/", views_webhooks.webhook_endpoint_list, name="webhook_endpoint_list"),
+    path("partner/webhooks/<uuid:endpoint_id>/", views_webhooks.webhook_endpoint, name="webhook_endpoint"),
+    path(
+        "partner/webhooks/messages/<uuid:delivery_id>/replay/",
+        views_webhooks.webhook_delivery_replay,
+        name="webhook_delivery_replay",
+    ),
+]
