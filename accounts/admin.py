@@ -4,8 +4,18 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AccessLog, Consent, DermatologistProfile, Partner, PartnerKey, User
+from accounts.models import (
+    AccessLog,
+    Consent,
+    DermatologistProfile,
+    ErasureCertificate,
+    LegalHold,
+    Partner,
+    PartnerKey,
+    User,
+)
 from accounts.services import dermatologist_verify, partner_key_revoke
+from accounts.services_own_data import account_erase, hold_place
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -34,6 +44,13 @@ class AccountAdmin(UserAdmin):
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "role", "password1", "password2")}),)
+
+    def delete_model(self, request, obj):
+        account_erase(user=obj)  # a plain delete would leave the files behind
+
+    def delete_queryset(self, request, queryset):
+        for user in queryset:
+            account_erase(user=user)
 
 
 @admin.register(DermatologistProfile)
@@ -77,3 +94,26 @@ class AccessLogAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "partner", "action", "object_type", "object_id")
     list_select_related = ("actor", "partner")
     list_filter = ("action", "object_type")
+
+
+@admin.register(LegalHold)
+class LegalHoldAdmin(admin.ModelAdmin):
+    """Placed by `services_own_data.hold_place`, never changed; deleting the row ends the hold."""
+
+    list_display = ("user", "placed_by", "placed_at")
+    list_select_related = ("user", "placed_by")
+    fields = ("user", "reason")
+    raw_id_fields = ("user",)
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def save_model(self, request, obj, form, change):
+        placed = hold_place(user=obj.user, reason=obj.reason, operator=request.user)
+        obj.pk = placed.pk
+
+
+@admin.register(ErasureCertificate)
+class ErasureCertificateAdmin(ReadOnlyAdmin):
+    list_display = ("id", "scope", "files", "erased_at")
+    list_filter = ("scope",)

@@ -89,9 +89,9 @@ def _export_finish(export: DataExport, file: IO[bytes]) -> bool:
 
 def export_fail(*, export: DataExport) -> None:
     """RUNNING -> FAILED for the holder of the claim."""
-    DataExport.objects.filter(
-        pk=export.pk, status=DataExport.Status.RUNNING, claim_token=export.claim_token
-    ).update(status=DataExport.Status.FAILED, lease_until=None)
+    DataExport.objects.filter(pk=export.pk, status=DataExport.Status.RUNNING, claim_token=export.claim_token).update(
+        status=DataExport.Status.FAILED, lease_until=None
+    )
 
 
 def exports_forget(*, user: User, keep: DataExport) -> None:

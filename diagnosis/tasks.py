@@ -11,7 +11,7 @@ from django.conf import settings
 
 from diagnosis import access, services, webhooks
 from diagnosis.assessment import PhotosUnreadable, assess
-from diagnosis.models import Analysis, WebhookDelivery
+from diagnosis.models import Analysis, Notice, WebhookDelivery
 
 log = structlog.get_logger(__name__)
 WEBHOOK_TURN_SECONDS = 20
@@ -106,3 +106,35 @@ def expire_webhook_log_task() -> None:
 def mail_endpoint_disabled_task(endpoint_id: str) -> None:
     """Tell the partner's contact that nothing more is sent to an endpoint."""
     services.endpoint_disabled_mail(endpoint_id=endpoint_id)
+
+
+@shared_task(soft_time_limit=30, time_limit=45)
+def send_notice_task(notice_id: str) -> None:
+    """Claim an e-mail and hand it to the mail server; see `services.notice_deliver`."""
+    notice = Notice.objects.claim(notice_id)
+    if notice is not None:
+        services.notice_deliver(notice=notice)
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def sweep_notices_task() -> None:
+    """Beat calls this; see `services.notices_sweep`."""
+    counts = services.notices_sweep()
+    if any(counts.values()):
+        log.info("notices_swept", **counts)
+
+
+@shared_task(soft_time_limit=120, time_limit=150)
+def send_reminders_task() -> None:
+    """Beat calls this; see `services.reminders_send`."""
+    count = services.reminders_send()
+    if count:
+        log.info("reminders_sent", count=count)
+
+
+@shared_task(soft_time_limit=600, time_limit=660)
+def sweep_orphans_task() -> None:
+    """Beat calls this; see `services.orphans_forget`."""
+    count = services.orphans_forget()
+    if count:
+        log.warning("orphans_found", count=count)

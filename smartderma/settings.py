@@ -140,6 +140,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.float("ESCALATE_SECONDS", default=60.0),
     },
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
+    "sweep-orphans": {"task": "diagnosis.tasks.sweep_orphans_task", "schedule": 6 * 3600.0},
+    "send-reminders": {"task": "diagnosis.tasks.send_reminders_task", "schedule": 900.0},
+    "sweep-notices": {"task": "diagnosis.tasks.sweep_notices_task", "schedule": 60.0},
+    "sweep-exports": {"task": "accounts.tasks.sweep_exports_task", "schedule": 300.0},
     "expire-uploads": {"task": "diagnosis.tasks.expire_uploads_task", "schedule": 900.0},
     "sweep-webhooks": {
         "task": "diagnosis.tasks.sweep_webhooks_task",
@@ -217,6 +221,8 @@ MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PHOTOS = 5
 MAX_PHOTOS_OF_A_CASE = 2 * MAX_PHOTOS  # with those that a dermatologist asked for later
 MAX_CASES_PER_HOUR = env.int("MAX_CASES_PER_HOUR", default=20)
+MAX_MESSAGES_PER_HOUR = env.int("MAX_MESSAGES_PER_HOUR", default=60)
+MAX_MESSAGE_PHOTOS = 3
 # Resumable uploads (diagnosis/services/uploads.py): how many may be open per person, and for how long they are kept.
 MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
 UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
@@ -225,7 +231,7 @@ SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
-UPLOAD_PATHS = ("/cases/new/", "/api/v1/analyses")
+UPLOAD_PATHS = ("/cases/new/", "/messages/", "/api/v1/analyses")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 20

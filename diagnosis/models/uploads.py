@@ -81,6 +81,8 @@ class UploadPart(models.Model):
     length = models.PositiveIntegerField()
     key = models.CharField(max_length=100, unique=True)
 
+    FILE_KEYS = ("key",)  # for accounts.erasure
+
     class Meta:
         ordering = ["offset"]
         constraints = [models.UniqueConstraint(fields=["upload", "offset"], name="one_part_per_offset")]

@@ -10,9 +10,10 @@ from diagnosis.services.analyses import (
     analysis_send,
     png_of_heatmap,
 )
-from diagnosis.services.cases import PartnerTerms, case_erase, case_submit, cases_expire, may_submit
+from diagnosis.services.cases import PartnerTerms, case_submit, may_submit
 from diagnosis.services.claims import case_keep, case_release, case_take, reviews_escalate
 from diagnosis.services.desk import note_template_delete, note_template_store, saved_view_delete, saved_view_store
+from diagnosis.services.erasure import case_erase, cases_expire, files_forget, orphans_forget
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.intake import (
     intake_erase,
@@ -26,6 +27,28 @@ from diagnosis.services.intake import (
     photo_keep_face,
     photo_take_in,
     upload_take_in,
+)
+from diagnosis.services.lesions import (
+    case_file,
+    case_file_as,
+    lesion_create,
+    lesion_delete,
+    lesion_rename,
+    note_create,
+    note_delete,
+    reminder_set,
+    reminder_stop,
+    reminders_send,
+)
+from diagnosis.services.messages import message_send, messages_read
+from diagnosis.services.notices import (
+    case_notice,
+    mail_stop,
+    notice_deliver,
+    notice_queue,
+    notices_choose,
+    notices_mute,
+    notices_sweep,
 )
 from diagnosis.services.photo_requests import photos_add, photos_request
 from diagnosis.services.reviews import first_opinion_store, review_request, review_sign
@@ -72,7 +95,10 @@ __all__ = [
     "analysis_send",
     "case_apply_triage",
     "case_erase",
+    "case_file",
+    "case_file_as",
     "case_keep",
+    "case_notice",
     "case_release",
     "case_submit",
     "case_take",
@@ -89,13 +115,28 @@ __all__ = [
     "endpoint_update",
     "event_publish",
     "files_delete_pending",
+    "files_forget",
     "first_opinion_store",
     "intake_erase",
     "intake_expire",
     "intake_submit",
+    "lesion_create",
+    "lesion_delete",
+    "lesion_rename",
+    "mail_stop",
     "may_submit",
+    "message_send",
+    "messages_read",
+    "note_create",
+    "note_delete",
     "note_template_delete",
     "note_template_store",
+    "notice_deliver",
+    "notice_queue",
+    "notices_choose",
+    "notices_mute",
+    "notices_sweep",
+    "orphans_forget",
     "photo_cover_eyes",
     "photo_cover_faces",
     "photo_cut",
@@ -106,6 +147,9 @@ __all__ = [
     "photos_add",
     "photos_request",
     "png_of_heatmap",
+    "reminder_set",
+    "reminder_stop",
+    "reminders_send",
     "review_due",
     "review_request",
     "review_sign",

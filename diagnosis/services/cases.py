@@ -1,4 +1,4 @@
-"""A case is submitted, and erased with all that was made of it."""
+"""A case is submitted."""
 
 from __future__ import annotations
 
@@ -22,14 +22,10 @@ from diagnosis.models import (
     CaseImage,
     EventKind,
     Lane,
-    PendingDeletion,
-    PhotoFinding,
-    WebhookEvent,
 )
 from diagnosis.services.analyses import analysis_queue
-from diagnosis.services.files import files_delete_pending, files_vanish_on_failure
+from diagnosis.services.files import files_vanish_on_failure
 from diagnosis.services.steps import case_apply_triage
-from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
     pass
@@ -138,29 +134,3 @@ def may_submit(*, patient: User) -> bool:
     """False for somebody who has sent more cases within an hour than any patient needs."""
     since = timezone.now() - timedelta(hours=1)
     return Case.objects.filter(patient=patient, created_at__gt=since).count() < settings.MAX_CASES_PER_HOUR
-
-
-@transaction.atomic
-def case_erase(*, case: Case) -> list[str]:
-    """Delete a case with every file made from it; returns the storage keys that go away after commit.
-
-    The keys are written down with the deletion: what a storage refuses now, the sweeper deletes later.
-    """
-    case = Case.objects.select_for_update().get(pk=case.pk)  # afresh: no prefetched list may hide a new file
-    names = [str(image.file.name) for image in case.images.all()]
-    names += [str(f.heatmap.name) for f in PhotoFinding.objects.filter(image__case=case) if f.heatmap]
-    names += [str(report.file.name) for report in case.reports.all()]
-    analyses = [analysis.pk for analysis in case.analyses.all()]
-    event_publish(event=WebhookEvent.DATA_ERASED, case=case, analysis_ids=analyses)
-    case.delete()
-    PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in names)
-    transaction.on_commit(files_delete_pending)
-    return names
-
-
-def cases_expire() -> int:
-    """Erase what may no longer be kept (see `CaseQuerySet.expired`); returns how many cases went."""
-    expired = list(Case.objects.expired()[:500])
-    for case in expired:
-        case_erase(case=case)
-    return len(expired)

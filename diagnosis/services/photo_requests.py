@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from diagnosis.images import InspectedPhoto
-from diagnosis.models import Analysis, Case, CaseEvent, EventKind, PhotoRequest, ReviewState
+from diagnosis.models import Analysis, Case, CaseEvent, EventKind, NoticeKind, PhotoRequest, ReviewState
 from diagnosis.services.analyses import analysis_queue
 from diagnosis.services.cases import image_create
 from diagnosis.services.claims import case_take
 from diagnosis.services.files import files_vanish_on_failure
+from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, review_due
 
 
@@ -39,6 +40,7 @@ def photos_request(*, case: Case, reader: User, missing: Sequence[str], note: st
     case.review_holder = case.review_lease_until = None
     case.save(update_fields=["review_state", "review_holder", "review_lease_until"])
     CaseEvent.objects.create(case=case, kind=EventKind.PHOTOS_REQUESTED, actor=reader)
+    case_notice(case=case, kind=NoticeKind.PHOTOS_ASKED, event=request)
     return request
 
 

@@ -13,8 +13,19 @@ from django.utils.translation import gettext as _
 
 from accounts.models import DermatologistProfile, User
 from diagnosis import blind
-from diagnosis.models import Case, CaseEvent, EventKind, FirstOpinion, Read, Review, ReviewState, WebhookEvent
+from diagnosis.models import (
+    Case,
+    CaseEvent,
+    EventKind,
+    FirstOpinion,
+    NoticeKind,
+    Read,
+    Review,
+    ReviewState,
+    WebhookEvent,
+)
 from diagnosis.services.claims import case_take
+from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, report_send, review_due
 from diagnosis.services.webhook_deliveries import event_publish
 
@@ -165,4 +176,6 @@ def _tell(case: Case, review: Review, *, actor: User) -> None:
     CaseEvent.objects.create(case=case, kind=kind, actor=actor)
     news = WebhookEvent.REVIEW_COMPLETED if first else WebhookEvent.REVIEW_AMENDED
     event_publish(event=news, case=case, review_id=review.pk)
+    mail = NoticeKind.REVIEW_SIGNED if first else NoticeKind.REVIEW_AMENDED
+    case_notice(case=case, kind=mail, event=review)
     report_send(case=case)

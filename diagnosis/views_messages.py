@@ -1,0 +1,116 @@
+"""Messages of a case, for its patient and for dermatologists: one page, also a part of the case's own page."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.models import Role
+from accounts.requests import PersonRequest
+from accounts.services import consent_held
+from diagnosis import access, services
+from diagnosis.forms import PHOTO_TYPES, PhotosInput
+from diagnosis.images import InspectedPhoto, inspect_uploads
+from diagnosis.models import Case
+
+
+class MessageForm(forms.Form):
+    """A message. `photos` are decoded and clean once the form is valid."""
+
+    submission_key = forms.UUIDField(widget=forms.HiddenInput)
+    text = forms.CharField(
+        label=_("Your message"), required=False, max_length=4000, widget=forms.Textarea({"rows": 4})
+    )
+    files = forms.Field(
+        label=_("Photos"), required=False, widget=PhotosInput({"accept": PHOTO_TYPES, "multiple": True})
+    )
+
+    def __init__(self, *args: Any, may_send_photos: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
+        super().__init__(*args, **kwargs)
+        self.fields["text"].optional_mark = self.fields["files"].optional_mark = True  # type: ignore[attr-defined]
+        if not may_send_photos:
+            del self.fields["files"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        self.photos: list[InspectedPhoto] = []
+        files = cleaned.get("files") or []
+        if len(files) > settings.MAX_MESSAGE_PHOTOS:
+            self.add_error("files", _("Please add at most three photos to a message."))
+        elif files:
+            self._inspect(files)
+        return cleaned
+
+    def _inspect(self, files: list[Any]) -> None:
+        try:
+            self.photos = inspect_uploads(files)
+        except ValidationError as error:
+            self.add_error("files", error)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def message_list(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
+    """Read and write. Opening it marks what the other side wrote as read."""
+    case = access.thread_get(request.user, case_id)
+    form = _form(request)
+    if request.method == "POST" and form.is_valid() and _send(request, case, form):
+        return redirect(_back(request, case))
+    services.messages_read(case=case, reader=request.user)
+    context = {"case": case, "form": form, "back": _page(request, case)}
+    template = "partials/_message_thread.html" if request.htmx else "diagnosis/message_list.html"
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+def _form(request: PersonRequest) -> MessageForm:
+    """Photos are taken in only with the patient's consent to care, as for a new check."""
+    allowed = request.user.role != Role.PATIENT or consent_held(user=request.user)
+    if request.method == "POST":
+        return MessageForm(request.POST, request.FILES, may_send_photos=allowed)
+    return MessageForm(may_send_photos=allowed)
+
+
+def _send(request: PersonRequest, case: Case, form: MessageForm) -> bool:
+    """Send, or put the reason why not on the form."""
+    try:
+        services.message_send(
+            case=case,
+            author=request.user,
+            text=form.cleaned_data["text"],
+            photos=form.photos,
+            submission_key=form.cleaned_data["submission_key"],
+        )
+    except (services.WrongState, ValidationError) as error:
+        form.add_error(None, error if isinstance(error, ValidationError) else str(error))
+        return False
+    return True
+
+
+def _page(request: PersonRequest, case: Case) -> str:
+    """The reader's own page of the case."""
+    return reverse("case_detail" if request.user.role == Role.PATIENT else "review_case", args=[case.pk])
+
+
+def _back(request: PersonRequest, case: Case) -> str:
+    """Where the message was written: on the page of the case or on that of its messages."""
+    if request.POST.get("from") == "case":
+        return f"{_page(request, case)}#messages"
+    return f"{reverse('message_list', args=[case.pk])}#last"
+
+
+@login_required
+@require_safe
+def attachment_file(request: PersonRequest, attachment_id: uuid.UUID) -> HttpResponseBase:
+    return access.file_response(access.attachment_get(request.user, attachment_id).file, content_type="image/jpeg")
