@@ -37,25 +37,23 @@ LIBRARIES: dict[Path, tuple[str, ...]] = {
     DJANGO: (
         "forms/*.py",
         "core/validators.py",
-        "db/models/fields/__init__.py",
-        "contrib/auth/forms.py",
         "contrib/auth/password_validation.py",
         "contrib/humanize/templatetags/humanize.py",
         "utils/dates.py",
         "utils/dateformat.py",
         "utils/timesince.py",
         "utils/text.py",
-        "views/csrf.py",
     ),
     ALLAUTH: (
-        "account/*.py",
+        "account/adapter.py",
+        "account/fields.py",
+        "account/forms.py",
         "account/internal/**/*.py",
-        "mfa/*.py",
+        "mfa/adapter.py",
         "mfa/base/**/*.py",
         "mfa/internal/**/*.py",
         "mfa/recovery_codes/**/*.py",
         "mfa/totp/**/*.py",
-        "core/**/*.py",
         "templates/account/**/*",
         "templates/mfa/*.html",
         "templates/mfa/email/*.txt",
@@ -63,7 +61,7 @@ LIBRARIES: dict[Path, tuple[str, ...]] = {
         "templates/mfa/recovery_codes/*",
         "templates/mfa/totp/*",
     ),
-    REST: ("exceptions.py", "fields.py", "relations.py", "serializers.py", "validators.py", "pagination.py"),
+    REST: ("exceptions.py", "fields.py"),
 }
 INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
 Found = Iterator[tuple[int, str | tuple, list[str], str | None]]
