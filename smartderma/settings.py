@@ -287,6 +287,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:", "blob:", *FILE_ORIGINS],
         "connect-src": [SELF],
         "font-src": [SELF],
+        "worker-src": [SELF],
+        "manifest-src": [SELF],
         "object-src": [NONE],
         "base-uri": [SELF],
         "form-action": [SELF, *FILE_ORIGINS],  # a form's answer may lead to a file in the bucket
@@ -312,16 +314,25 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["accounts.authentication.KeyThrottle"],
     "DEFAULT_THROTTLE_RATES": {"key": env.str("API_RATE", default="300/min")},
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # the format is asked for in Accept, never in the address
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Smart Derma partner API",
     "DESCRIPTION": "Send photos of a skin problem, get a differential, an urgency and a report.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "smartderma.schema.document_problems",
+        "diagnosis.api.examples.add_examples",
+        "diagnosis.api.examples.add_webhooks",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "WebhookEventType": "diagnosis.models.WebhookEvent",
+        "WebhookDeliveryStatus": "diagnosis.models.WebhookDelivery.Status",
+        "WebhookDisabledReason": "diagnosis.models.WebhookEndpoint.Disabled",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
