@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from diagnosis.images import InspectedPhoto, inspect_uploads
-from diagnosis.models import Shot
+from diagnosis.models import IntakePhoto, Shot
 from diagnosis.questions import BY_KEY, QUESTIONS, SCREENS, AnswersError, Question, clean_answers, form_definition
 
 PHOTO_TYPES = "image/jpeg,image/png,image/webp,image/heic,image/heif,.heic,.heif"
 MANY = 12  # more options than this read better as a list to pull down
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
 FIRST_SCREEN = "emergency"
+PHOTO_SCREEN = "photos"
+SCREEN_ORDER = (PHOTO_SCREEN, *(screen for screen in SCREENS if screen != FIRST_SCREEN))
+MAP_QUESTION = "site"  # answered on a drawing of the body, with the list of places beside it
 
 
 class PhotosInput(forms.FileInput):
@@ -63,7 +65,7 @@ def _widget(question: Question, definition: dict[str, Any]) -> forms.Widget:
         return forms.NumberInput({"min": question.minimum, "max": question.maximum, "inputmode": "numeric"})
     choices = YES_NO if question.kind == "bool" else definition["options"]
     must = {"required": True} if question.required else {}
-    if len(choices) > MANY:
+    if len(choices) > MANY and question.key != MAP_QUESTION:
         return forms.Select(choices=[("", _("Please choose")), *choices], attrs=must)
     return forms.RadioSelect(choices=choices, attrs=must)
 
@@ -118,13 +120,16 @@ class EmergencyForm(AnswersForm):
 
 
 class CaseForm(AnswersForm):
-    """A whole case. `photos` are decoded and clean once the form is valid."""
+    """A whole check: the answers, and the photos that already wait for it (`services.intake`)."""
 
     submission_key = forms.UUIDField(widget=forms.HiddenInput)
     photo_close_up = PhotosField(label=_("Close-up"))
     photo_angle = PhotosField(label=_("At an angle"))
     photo_distance = PhotosField(label=_("From a distance"))
     photo_other = PhotosField(label=_("More photos"), multiple=True)
+    ask_dermatologist = forms.BooleanField(
+        required=False, label=_("Send it anyway and ask a dermatologist to look at the photos")
+    )
 
     SHOT_FIELDS = {
         "photo_close_up": Shot.CLOSE_UP,
@@ -133,27 +138,56 @@ class CaseForm(AnswersForm):
         "photo_other": Shot.OTHER,
     }
 
-    def __init__(self, *args, refusal: str = "", **kwargs) -> None:
-        """`refusal`: a sentence why nothing is accepted now; the photos are then not even opened."""
+    def __init__(
+        self,
+        *args,
+        photos: Sequence[IntakePhoto] = (),
+        photo_errors: Sequence[str] = (),
+        refusal: str = "",
+        **kwargs,
+    ) -> None:
+        """`photo_errors`: why files of this request were refused. `refusal`: why nothing is accepted now."""
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
         super().__init__(*args, **kwargs)
-        self.refusal = refusal
+        self.photos, self.photo_errors, self.refusal = photos, photo_errors, refusal
         for question in self.questions:
             if question.screen == FIRST_SCREEN:
                 self.fields[question.key].widget = _hidden(question)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        self.photos: list[InspectedPhoto] = []
         if self.refusal:
             self.add_error(None, self.refusal)
             return cleaned
-        uploads = [(file, shot) for name, shot in self.SHOT_FIELDS.items() for file in cleaned.get(name) or []]
-        try:
-            self.photos = inspect_uploads([file for file, _shot in uploads], shots=[shot for _file, shot in uploads])
-        except ValidationError as error:
-            self.add_error("photo_close_up", error)
+        sentences = list(self.photo_errors) or photo_problems(self.photos)
+        for sentence in sentences:
+            self.add_error("photo_close_up", sentence)
         return cleaned
+
+    @property
+    def is_looking(self) -> bool:
+        """Nothing is wrong but that a worker is still looking at the photos."""
+        fields = set(self.errors) - {"photo_close_up"}
+        return not fields and not self.photo_errors and not all(photo.is_looked_at for photo in self.photos)
+
+    def keep_errors_of(self, screen: str) -> None:
+        """Forget the errors of screens that the person has not come to."""
+        fields = {question.key for question in self.questions if question.screen == screen}
+        fields |= {*self.SHOT_FIELDS, "__all__"} if screen == PHOTO_SCREEN else set()
+        for name in set(self.errors) - fields:
+            del self.errors[name]
+
+    @property
+    def first_faulty_screen(self) -> str:
+        """Where the person should look first."""
+        faulty = {question.screen for question in self.questions if question.key in self.errors}
+        ordered = [screen for screen in SCREENS if screen in faulty and screen != FIRST_SCREEN]
+        photos = {*self.SHOT_FIELDS, "__all__"} & set(self.errors)
+        return PHOTO_SCREEN if photos or not ordered else ordered[0]
+
+    @property
+    def is_poor(self) -> bool:
+        return any(photo.is_poor for photo in self.photos)
 
     def shots(self) -> list[BoundField]:
         return [self[name] for name in self.SHOT_FIELDS]
@@ -161,6 +195,36 @@ class CaseForm(AnswersForm):
     def body_screens(self) -> list[tuple[str, str | Promise, list[BoundField]]]:
         """The screens after the photos."""
         return [screen for screen in self.screens() if screen[0] != FIRST_SCREEN]
+
+
+def photo_problems(photos: Sequence[IntakePhoto]) -> list[str]:
+    """Why these photos cannot be sent yet, one sentence each."""
+    if not photos:
+        return [gettext("Please add at least one photo.")]
+    if not all(photo.is_looked_at for photo in photos):
+        return [gettext("We are still looking at your photos. Please try again in a moment.")]
+    sentence = gettext("Photo %(number)d: a face can be seen. Please say below what should happen with it.")
+    return [sentence % {"number": number} for number, photo in enumerate(photos, start=1) if photo.shows_face]
+
+
+class IntakePhotoForm(forms.Form):
+    """Which check a received photo belongs to, and which shot it is."""
+
+    submission_key = forms.UUIDField()
+    shot = forms.ChoiceField(choices=Shot.choices)
+
+
+class CutForm(forms.Form):
+    """How many per cent of each edge are cut off."""
+
+    top = forms.IntegerField(min_value=0, max_value=90, required=False, label=_("Top"))
+    bottom = forms.IntegerField(min_value=0, max_value=90, required=False, label=_("Bottom"))
+    left = forms.IntegerField(min_value=0, max_value=90, required=False, label=_("Left"))
+    right = forms.IntegerField(min_value=0, max_value=90, required=False, label=_("Right"))
+
+    @property
+    def edges(self) -> dict[str, int]:
+        return {name: self.cleaned_data[name] or 0 for name in self.fields}
 
 
 def _hidden(question: Question) -> forms.Widget:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.decorators import care_consent_required, patient_required
 from accounts.requests import PersonRequest
 from diagnosis import access, services
-from diagnosis.emergency import emergency_call
 from diagnosis.facts import facts_of_case
-from diagnosis.forms import CaseForm, EmergencyForm
 from diagnosis.models import Case
 from diagnosis.presentation import present
 from diagnosis.release_page import release_page
-
-PAGE_SIZE = 20
 
 
 @require_safe
@@ -41,70 +33,6 @@ def home(request: PersonRequest) -> HttpResponse:
 def release_card(request: PersonRequest) -> HttpResponse:
     """The model card: how good the active release is, on what, and what it cannot do."""
     return render(request, "diagnosis/release_card.html", {"card": release_page(settings.MODEL_RELEASE)})
-
-
-@patient_required
-@require_safe
-def case_list(request: PersonRequest) -> HttpResponse:
-    cases = access.case_list(request.user).prefetch_related("analyses", "reviews", "images")
-    page = Paginator(cases, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "diagnosis/case_list.html", {"page": page})
-
-
-@patient_required
-@care_consent_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def case_create(request: PersonRequest) -> HttpResponse:
-    """Warning signs first, then photos and questions on one page; nothing is stored before the last step."""
-    step = request.POST.get("step", "")
-    if step in {"check", "watch"}:
-        return _case_check(request, only_look=step == "watch")
-    if step == "continue":
-        return _case_form(request, CaseForm(initial=_first_answers(request)))
-    if step == "send":
-        return _case_send(request)
-    return render(request, "diagnosis/case_check.html", {"form": EmergencyForm()})
-
-
-def _case_check(request: PersonRequest, *, only_look: bool) -> HttpResponse:
-    """The answers about warning signs. `only_look`: the page asks at every tick, so that help shows at once."""
-    form = EmergencyForm(request.POST)
-    valid = form.is_valid()
-    call = emergency_call(form.cleaned_data.get("country") or "") if form.is_emergency else None
-    context = {"form": form, "call": call, "answers": _first_answers(request)}
-    if only_look:
-        return render(request, "partials/_emergency.html", context)
-    if call:
-        return render(request, "diagnosis/case_emergency.html", context)
-    if not valid:
-        return render(request, "diagnosis/case_check.html", context, status=422)
-    return _case_form(request, CaseForm(initial=_first_answers(request)))
-
-
-def _first_answers(request: PersonRequest) -> dict[str, Any]:
-    return {"country": request.POST.get("country", ""), "red_flags": request.POST.getlist("red_flags")}
-
-
-def _case_form(request: PersonRequest, form: CaseForm, status: int = 200) -> HttpResponse:
-    context = {"form": form, "max_bytes": settings.MAX_PHOTO_BYTES, "max_photos": settings.MAX_PHOTOS}
-    template = "components/error_summary.html" if request.htmx else "diagnosis/case_create.html"
-    return render(request, template, context, status=status)
-
-
-def _case_send(request: PersonRequest) -> HttpResponse:
-    refusal = "" if services.may_submit(patient=request.user) else _("You have sent many checks. Please wait an hour.")
-    form = CaseForm(request.POST, request.FILES, refusal=refusal)
-    if not form.is_valid():
-        return _case_form(request, form, status=422)
-    case = services.case_submit(
-        patient=request.user,
-        photos=form.photos,
-        answers=form.answers,
-        language=get_language() or "en",
-        submission_key=form.cleaned_data["submission_key"],
-    )
-    target = reverse("case_detail", args=[case.pk])
-    return HttpResponseClientRedirect(target) if request.htmx else redirect(target)
 
 
 @patient_required

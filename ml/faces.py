@@ -28,12 +28,13 @@ _INPUT = "input.1"
 
 @dataclass(frozen=True)
 class Face:
-    """A face's box as shares (0..1) of the picture's width and height, from its upper left corner."""
+    """A face's box and both eyes (x, y), as shares (0..1) of the picture's width and height from its upper left."""
 
     left: float
     top: float
     width: float
     height: float
+    eyes: tuple[tuple[float, float], tuple[float, float]]
 
 
 def find_faces(image: Image.Image) -> list[Face]:
@@ -41,27 +42,28 @@ def find_faces(image: Image.Image) -> list[Face]:
     scale = SIDE / max(image.size)
     width, height = (max(32, round(side * scale / 32) * 32) for side in image.size)
     small = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
-    outputs = _session().run(None, {_INPUT: small.transpose(2, 0, 1)[None]})
-    heat, size, shift = (output[0] for output in outputs[:3])
+    heat, *maps = (output[0] for output in _session().run(None, {_INPUT: small.transpose(2, 0, 1)[None]}))
     rows, columns = np.nonzero(heat[0] > THRESHOLD)
-    boxes = _boxes(rows, columns, size, shift) / np.array([width, height, width, height])
-    return [_face(box) for box in _distinct(boxes, heat[0][rows, columns])]
+    found = _found(rows, columns, *maps) / np.array([width, height] * 4)
+    return [_face(row) for row in _distinct(found, heat[0][rows, columns])]
 
 
-def _boxes(rows: np.ndarray, columns: np.ndarray, size: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """(left, top, right, bottom) in pixels for every cell that fired, shape [n, 4]."""
+def _found(rows: np.ndarray, columns: np.ndarray, size: np.ndarray, shift: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """(left, top, right, bottom, x and y of one eye, of the other) in pixels for every cell that fired, [n, 8]."""
     high, wide = np.exp(size[:, rows, columns]) * STRIDE
-    y = (rows + shift[0, rows, columns] + 0.5) * STRIDE
-    x = (columns + shift[1, rows, columns] + 0.5) * STRIDE
-    return np.stack([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], axis=1)
+    left = (columns + shift[1, rows, columns] + 0.5) * STRIDE - wide / 2
+    top = (rows + shift[0, rows, columns] + 0.5) * STRIDE - high / 2
+    y1, x1, y2, x2 = marks[:4, rows, columns]  # from the box's corner, in its sides
+    eyes = [left + x1 * wide, top + y1 * high, left + x2 * wide, top + y2 * high]
+    return np.stack([left, top, left + wide, top + high, *eyes], axis=1)
 
 
-def _distinct(boxes: np.ndarray, scores: np.ndarray) -> list[np.ndarray]:
-    """The best box of each face (non-maximum suppression)."""
+def _distinct(found: np.ndarray, scores: np.ndarray) -> list[np.ndarray]:
+    """The best row of each face (non-maximum suppression)."""
     kept: list[np.ndarray] = []
     for index in np.argsort(-scores):
-        if all(_overlap(boxes[index], other) < OVERLAP for other in kept):
-            kept.append(boxes[index])
+        if all(_overlap(found[index, :4], other[:4]) < OVERLAP for other in kept):
+            kept.append(found[index])
     return kept
 
 
@@ -72,9 +74,9 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> float:
     return shared / float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared)
 
 
-def _face(box: np.ndarray) -> Face:
-    left, top, right, bottom = (round(float(value), 4) for value in np.clip(box, 0, 1))
-    return Face(left, top, round(right - left, 4), round(bottom - top, 4))
+def _face(row: np.ndarray) -> Face:
+    left, top, right, bottom, *eyes = (round(float(value), 4) for value in np.clip(row, 0, 1))
+    return Face(left, top, round(right - left, 4), round(bottom - top, 4), ((eyes[0], eyes[1]), (eyes[2], eyes[3])))
 
 
 @lru_cache(maxsize=1)

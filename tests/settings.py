@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "NOMINATIM_URL": "",
     "FINDER_CONTACT": "",
     "MAP_TILES_URL": "",
+    "FACE_WAIT_SECONDS": "0",
     "SITE_URL": "http://testserver",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
 }

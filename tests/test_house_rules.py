@@ -19,7 +19,7 @@ SOURCES = [
     if "migrations" not in path.parts
 ]
 WEB_SOURCES = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in APPS]
-DOORS = {"Case", "CaseImage", "Analysis", "PhotoFinding", "Prediction", "Report", "Review", "Lesion", "Upload"}
+DOORS = {"Case", "CaseImage", "Analysis", "PhotoFinding", "Prediction", "Report", "Review", "Lesion", "Upload", "IntakePhoto"}
 HEAVY = {"torch", "torchvision", "timm", "onnxruntime", "onnx"}
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOG_KEYS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -35,7 +36,7 @@ class IntakePhotoQuerySet(OwnedQuerySet):
 class IntakePhoto(models.Model):
     """A photo that waits for the rest of its check, named by the check's `submission_key`.
 
-    `faces` is None until a worker has looked, then a list of boxes [left, top, width, height] in shares of the picture.
+    `faces` is None until a worker, asked at `asked_at`, has looked; then a list of `ml.faces.Face` as dictionaries.
     `source` is the upload it came from: asking twice for the same upload gives the same photo.
     """
 
@@ -51,6 +52,7 @@ class IntakePhoto(models.Model):
     height = models.PositiveIntegerField()
     quality = models.JSONField(default=dict)
     faces = models.JSONField(null=True, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
     face_choice = models.CharField(max_length=8, choices=FaceChoice.choices, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(db_index=True)
@@ -75,6 +77,12 @@ class IntakePhoto(models.Model):
     def is_poor(self) -> bool:
         """The measures of `ml.quality` say that nobody could judge it."""
         return self.quality.get("band") == "poor"
+
+    @property
+    def is_looked_at(self) -> bool:
+        """A worker has looked for faces, or none is there to look: nobody is kept waiting for it."""
+        patience = timedelta(seconds=settings.FACE_WAIT_SECONDS)
+        return self.faces is not None or self.asked_at < timezone.now() - patience
 
     @property
     def shows_face(self) -> bool:

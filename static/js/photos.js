@@ -2,65 +2,194 @@
 (() => {
   const area = document.querySelector("[data-photos]");
   if (!area) return;
+  const site = (window.smartderma = window.smartderma || {});
   const say = area.dataset;
   const SIDE = 256; // short side at which ml/quality.py measures
   const SMALL = 128;
+  const form = area.closest("form");
+  const offline = "offline" in form.dataset;
+  const later = site.deliver?.possible; // photos can travel by themselves; else they go with the form
   const inputs = [...area.querySelectorAll("input[type=file]")];
+  const cards = area.querySelector("[data-cards]");
+  let pending = []; // chosen here, not yet on the server
 
-  for (const input of inputs) input.addEventListener("change", () => look(input));
+  for (const input of inputs) {
+    offerCamera(input);
+    input.addEventListener("change", () => choose(input));
+  }
+  window.addEventListener("online", () => !offline && form.querySelector("[data-sending]").hidden && pending.forEach(send));
+  for (const event of ["htmx:afterSettle", "htmx:afterSwap"]) document.addEventListener(event, showReceived);
+  document.addEventListener("input", (event) => event.target.matches("[data-edge]") && shade(event.target.closest("[data-photo-card]")));
 
-  window.smartderma = {
-    hasPhotos(quiet) {
-      const count = inputs.reduce((sum, input) => sum + input.files.length, 0);
+  site.photos = {
+    // Photos that have not arrived, once those on their way have arrived or failed.
+    async waiting() {
+      await Promise.allSettled(pending.map((photo) => photo.job));
+      return pending;
+    },
+    arrived(photo, card) {
+      drop(photo);
+      receive(photo, card);
+    },
+    clear: () => area.querySelectorAll("[data-shot]").forEach((shot) => shot.matches(".shot") && clear(shot.querySelector("[data-local]"), shot.dataset.shot)),
+    count: () => cards.children.length + pending.length + inputs.reduce((sum, input) => sum + input.files.length, 0),
+    check(quiet) {
+      const count = site.photos.count();
       const problem = count === 0 ? say.textNone : count > Number(say.maxPhotos) ? say.textMany : "";
       inputs[0].setCustomValidity(problem);
-      if (problem && !quiet) inputs[0].reportValidity();
+      if (problem && !quiet) tell(area.querySelector("[data-local]"), problem, "alert", "photo-problem");
       return !problem;
     },
   };
 
-  async function look(input) {
-    const shot = input.closest(".shot");
-    inputs[0].setCustomValidity("");
-    shot.querySelectorAll(".shot-preview").forEach((old) => {
-      URL.revokeObjectURL(old.src);
-      old.remove();
-    });
-    shot.querySelector(".shot-notes").replaceChildren();
-    shot.classList.toggle("has-photo", input.files.length > 0);
-    const art = shot.querySelector(".shot-art");
-    if (art) art.classList.toggle("hidden", input.files.length > 0);
-    for (const file of input.files) await judge(shot, file);
+  // The camera is offered, not forced: a second button opens it directly where the device is held in a hand.
+  function offerCamera(input) {
+    const pick = input.closest(".shot").querySelector("[data-pick]");
+    const label = input.labels[0];
+    label.id = `${input.id}-label`;
+    const button = (text, capture) => {
+      const made = document.createElement("button");
+      Object.assign(made, { type: "button", className: "btn btn-secondary", textContent: text });
+      made.setAttribute("aria-describedby", label.id);
+      made.addEventListener("click", () => {
+        input.toggleAttribute("capture", false);
+        if (capture) input.setAttribute("capture", "environment");
+        input.click();
+      });
+      pick.append(made);
+    };
+    if (matchMedia("(pointer: coarse)").matches) button(say.textCamera, true);
+    button(say.textGallery, false);
+    pick.hidden = false;
+    input.classList.add("sr-only");
+    input.tabIndex = -1;
   }
 
-  async function judge(shot, file) {
-    if (file.size > Number(say.maxBytes)) return note(shot, say.textLarge, "warn");
+  async function choose(input) {
+    const shot = input.closest(".shot");
+    const local = shot.querySelector("[data-local]");
+    const single = !input.multiple;
+    inputs[0].setCustomValidity("");
+    document.getElementById("photo-problem")?.remove();
+    if (single || !later) clear(local, shot.dataset.shot);
+    const files = [...input.files];
+    if (later) input.value = "";
+    for (const file of files) {
+      const box = document.createElement("div");
+      box.className = "stack";
+      local.append(box);
+      const usable = await judge(box, file);
+      if (!later || !usable) continue;
+      const photo = { id: crypto.randomUUID(), shot: shot.dataset.shot, name: file.name, blob: file, box };
+      pending.push(photo);
+      offerRemoval(photo);
+      if (!offline) await send(photo);
+    }
+    shot.classList.toggle("has-photo", local.children.length > 0);
+    shot.querySelector(".shot-art")?.classList.toggle("hidden", Boolean(local.querySelector("img")));
+  }
+
+  function clear(local, shot) {
+    local.querySelectorAll("img").forEach((old) => URL.revokeObjectURL(old.src));
+    local.replaceChildren();
+    pending = pending.filter((photo) => photo.shot !== shot);
+  }
+
+  function drop(photo) {
+    pending = pending.filter((one) => one !== photo);
+    const shot = photo.box.closest(".shot");
+    photo.box.remove();
+    shot.classList.remove("has-photo");
+    shot.querySelector(".shot-art")?.classList.remove("hidden");
+  }
+
+  function offerRemoval(photo) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "btn btn-quiet", textContent: say.textRemove });
+    button.addEventListener("click", () => drop(photo));
+    photo.box.append(button);
+  }
+
+  function send(photo) {
+    photo.job = photo.job || travel(photo).finally(() => (photo.job = null));
+    return photo.job;
+  }
+
+  async function travel(photo) {
+    photo.box.querySelector("[data-note=travel]")?.remove();
+    const bar = photo.box.appendChild(document.createElement("progress"));
+    bar.max = 1;
+    bar.setAttribute("aria-label", say.textSending);
+    try {
+      const key = form.elements.submission_key.value;
+      const card = await site.deliver.sendPhoto(photo, key, say.uploads, async (share) => (bar.value = share));
+      site.photos.arrived(photo, card);
+    } catch (error) {
+      const refused = error instanceof site.deliver.Refused;
+      if (refused) pending = pending.filter((one) => one !== photo);
+      tell(photo.box, refused ? error.message : say.textWaiting, refused ? "alert" : "info", "", "travel");
+    } finally {
+      bar.remove();
+    }
+  }
+
+  function receive(photo, card) {
+    if (photo.shot !== "other") cards.querySelectorAll(`[data-shot="${photo.shot}"]`).forEach((old) => old.remove());
+    cards.insertAdjacentHTML("beforeend", card);
+    window.htmx?.process(cards.lastElementChild);
+    showReceived();
+  }
+
+  function showReceived() {
+    area.querySelector("[data-received]").hidden = !cards.children.length;
+    area.querySelector("[data-ask-dermatologist]").hidden = !cards.querySelector("[data-poor]");
+  }
+
+  // What would be cut off is dark on the picture.
+  function shade(card) {
+    const frame = card.querySelector("[data-frame]").viewBox.baseVal;
+    const edge = (name) => Math.min(90, Math.max(0, Number(card.querySelector(`[data-edge=${name}]`).value) || 0)) / 100;
+    const [left, top] = [frame.width * edge("left"), frame.height * edge("top")];
+    const [right, bottom] = [frame.width * (1 - edge("right")), frame.height * (1 - edge("bottom"))];
+    const inner = right > left && bottom > top ? `M${left} ${top}H${right}V${bottom}H${left}z` : "";
+    card.querySelector("[data-shade]").setAttribute("d", `M0 0H${frame.width}V${frame.height}H0z${inner}`);
+  }
+
+  // False for a file that is not even worth sending.
+  async function judge(box, file) {
+    if (file.size > Number(say.maxBytes)) return tell(box, say.textLarge, "warn");
     let picture;
     try {
       picture = await createImageBitmap(file);
     } catch {
-      return note(shot, say.textUnknown, "plain");
+      tell(box, say.textUnknown, "plain");
+      return true;
     }
-    preview(shot, file);
+    preview(box, file);
     const found = problems(picture);
-    for (const text of found) note(shot, text, "warn");
-    if (!found.length) note(shot, say.textGood, "good");
+    for (const text of found) tell(box, text, "warn");
+    if (!found.length) tell(box, say.textGood, "good");
     picture.close();
+    return true;
   }
 
-  function preview(shot, file) {
+  function preview(box, file) {
     const image = document.createElement("img");
     image.className = "shot-preview";
     image.alt = say.textPreview;
     image.src = URL.createObjectURL(file);
-    shot.prepend(image);
+    box.prepend(image);
   }
 
-  function note(shot, text, tone) {
+  function tell(box, text, tone, id = "", kind = "") {
+    document.getElementById(id || "-")?.remove();
     const line = document.createElement("p");
     line.className = `banner tone-${tone}`;
-    line.textContent = text;
-    shot.querySelector(".shot-notes").append(line);
+    line.setAttribute("role", "status");
+    Object.assign(line, { textContent: text, id });
+    line.dataset.note = kind;
+    box.append(line);
+    return false;
   }
 
   function problems(picture) {

@@ -1,30 +1,21 @@
-// One screen at a time. Without this script the form is one long page that works the same.
+// One screen at a time without asking the server. Without this script each screen is a request of its own.
 (() => {
   const form = document.querySelector("[data-steps]");
   if (!form) return;
+  const site = (window.smartderma = window.smartderma || {});
   const steps = [...form.querySelectorAll("[data-step]")];
-  const bar = form.querySelector("[data-steps-bar]");
+  const marks = form.querySelector("[data-steps-bar]");
   const text = form.querySelector("[data-steps-text]");
   const [back, next, send] = ["back", "next", "send"].map((name) => form.querySelector(`[data-${name}]`));
-  let now = 0;
+  let now = Math.max(0, steps.findIndex((step) => !step.hidden));
 
-  steps.forEach(() => bar.lastElementChild.append(document.createElement("span")));
-  bar.hidden = false;
-  form.noValidate = true;
-  back.addEventListener("click", () => show(now - 1));
-  next.addEventListener("click", () => isAnswered(steps[now]) && show(now + 1));
+  steps.forEach(() => marks.append(document.createElement("span")));
+  back.addEventListener("click", (event) => turn(event, now - 1));
+  next.addEventListener("click", (event) => (isAnswered(steps[now]) ? turn(event, now + 1) : event.preventDefault()));
   form.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target.matches("input:not([type=file])") && now < steps.length - 1) {
-      event.preventDefault();
-      next.click();
-    }
-  });
-  form.addEventListener("htmx:confirm", (event) => {
-    const open = steps.findIndex((step) => !isAnswered(step, true));
-    if (open < 0) return;
+    if (event.key !== "Enter" || !event.target.matches("input:not([type=file])")) return;
     event.preventDefault();
-    show(open);
-    isAnswered(steps[open]);
+    if (!event.target.matches("[data-edge]")) (send.hidden ? next : send).click();
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("#error-summary a");
@@ -37,17 +28,34 @@
     }
   });
 
+  site.steps = {
+    // True when every screen is answered; else the first open one is shown.
+    complete() {
+      const open = steps.findIndex((step) => !isAnswered(step, true));
+      if (open < 0) return true;
+      show(open);
+      isAnswered(steps[open]);
+      return false;
+    },
+    restart: () => show(0),
+  };
+
   function isAnswered(step, quiet = false) {
-    if ("stepPhotos" in step.dataset) return window.smartderma.hasPhotos(quiet);
+    if (step.dataset.screen === "photos") return site.photos.check(quiet);
     const missing = [...step.querySelectorAll("input, select")].find((input) => !input.checkValidity());
     if (missing && !quiet) missing.reportValidity();
-    return !missing;
+    return !missing && !(site.emergency?.stops(step, quiet));
+  }
+
+  function turn(event, index) {
+    event.preventDefault();
+    show(index);
   }
 
   function show(index, focus = true) {
     now = Math.max(0, Math.min(index, steps.length - 1));
     steps.forEach((step, i) => (step.hidden = i !== now));
-    [...bar.lastElementChild.children].forEach((mark, i) => mark.classList.toggle("is-done", i <= now));
+    [...marks.children].forEach((mark, i) => mark.classList.toggle("is-done", i <= now));
     text.textContent = text.dataset.text.replace("{now}", now + 1).replace("{all}", steps.length);
     back.hidden = now === 0;
     next.hidden = now === steps.length - 1;
@@ -58,6 +66,5 @@
     }
   }
 
-  const faulty = steps.findIndex((step) => step.querySelector(".field-error"));
-  show(faulty < 0 ? 0 : faulty, false);
+  show(now, false);
 })();
