@@ -64,11 +64,14 @@ def _signature_of(data: bytes) -> tuple[cms.SignedData, bytes | None] | None:
     start, length, second, rest = (int(number) for number in ranges[-1])
     gap = data[start + length : second]
     try:
-        signed = cms.ContentInfo.load(bytes.fromhex(gap[1:-1].decode("ascii")))["content"]
+        content = cms.ContentInfo.load(bytes.fromhex(gap[1:-1].decode("ascii")))
+        signed = content["content"]
         signed["signer_infos"], signed["certificates"]  # parsed on demand: read now, while a mistake is expected
     except (ValueError, TypeError, KeyError):
         return None
-    whole = start == 0 and second + rest == len(data) and gap[:1] == b"<" and gap[-1:] == b">"
+    # The gap itself is not signed: it must hold the signature in the one way of writing it, and nothing else.
+    clean = gap == b"<" + content.dump().hex().upper().encode().ljust(len(gap) - 2, b"0") + b">"
+    whole = start == 0 and second + rest == len(data) and clean
     return signed, data[:length] + data[second:] if whole else None
 
 
