@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 
 import pytest
@@ -52,6 +53,8 @@ CASE_NAMES = {
     "case_delete": ("get", 200),
 }
 
+WAITING = {"submission_key": str(uuid.uuid4()), "shot": "other"}
+
 MATRIX: dict[str, list[Row]] = {
     "home": [Row(OPEN)],
     "release_card": [Row(OPEN)],
@@ -63,6 +66,22 @@ MATRIX: dict[str, list[Row]] = {
     "finder_search": [Row(OPEN)],
     "case_list": [Row(allow(200, "owner", "stranger"))],
     "case_create": [Row(allow(200, "owner", "stranger"))],
+    # Photos that wait and uploads under way are the owner's alone, even when a dermatologist has the case.
+    "intake_photo": [
+        Row(OWNER, case="private", part="waiting"),
+        Row(OWNER, method="post", case="private", part="waiting", data={"photo_action": "keep"}),
+    ],
+    "intake_photo_file": [Row(OWNER, case="private", part="waiting")],
+    "upload_create": [Row(allow(400, "owner", "stranger"), method="post")],
+    "upload_detail": [
+        Row(OWNER, method="head", case="private", part="upload"),
+        Row(allow(415, "owner"), method="patch", case="private", part="upload"),
+        Row(allow(204, "owner"), method="delete", case="sent", part="upload"),
+    ],
+    "upload_photo": [Row(allow(409, "owner"), method="post", case="private", part="upload", data=WAITING)],
+    "app_worker": [Row(OPEN)],
+    "app_manifest": [Row(OPEN, case="site", part="language")],
+    "app_offline": [Row(OPEN, case="site", part="language")],
     "consent_edit": [Row(allow(200, "owner", "stranger"))],
     "my_data": [Row(allow(200, *SIGNED_IN))],
     **{
@@ -169,7 +188,7 @@ def people() -> dict[str, object]:
 @pytest.fixture
 def objects(people) -> dict[tuple[str, str], object]:
     """Ids of a case that only its owner may see, and of one that was sent to the dermatologists."""
-    ids = {}
+    ids = {("site", "language"): "en"}
     for name, make in (("private", factories.case_done), ("sent", factories.case_in_review)):
         case = make(patient=people["owner"])
         analysis, image = case.analyses.get(), case.images.get()
@@ -177,6 +196,8 @@ def objects(people) -> dict[tuple[str, str], object]:
         finding.heatmap.save("map.png", photos_file(), save=True)
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
         parts["report"] = report_render(case=case, language="en")
+        parts["waiting"] = services.photo_take_in(patient=people["owner"], data=photos.skin(), **WAITING)
+        parts["upload"] = services.upload_start(owner=people["owner"], length=10, sha256="0" * 64)
         ids |= {(name, part): row.pk for part, row in parts.items()} | {(name, "code"): parts["report"].code}
     return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
 
