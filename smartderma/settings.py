@@ -231,7 +231,7 @@ SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
-UPLOAD_PATHS = ("/cases/new/", "/messages/", "/api/v1/analyses")
+UPLOAD_PATHS = ("/cases/new/", "/messages/", "/api/v1/analyses", "/photos/for/", "/account/licence/")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -348,6 +348,7 @@ LANGUAGE_CODE = "en"
 # Each language under its own name, so that whoever reads only that one finds it.
 LANGUAGES = [("en", "English"), ("es", "Español"), ("hi", "हिन्दी"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "smartderma.formats"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"

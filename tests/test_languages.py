@@ -24,7 +24,7 @@ NAMES = (
     "Smart Derma|Google Maps|OpenStreetMap|MobileNetV3|DenseNet121|EfficientNet-B3|GitHub|FHIR|JSON|PDF|ZIP|API|"
     "SHA-256|ICD-10|US Letter|A4|IPv4|IPv6|UUID|URL|QR|JPEG|PNG|WebP|HEIC|MB|mm|km|ms|UTC|IP|TOTP|demo-skin-2026"
 )
-NAME = re.compile(rf"\b(?:{NAMES})\b|\S+@\S+|[\w-]+\.json|\w+/(?!\w)")
+NAME = re.compile(rf"\b(?:{NAMES})\b|^[a-z]+(?:-[a-z]+)+$|\S+@\S+|[\w-]+\.json|\w+/(?!\w)")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -61,9 +61,9 @@ def test_translations_keep_every_placeholder(language):
     for message in read(language):
         if not message.id or not is_translated(message):
             continue
-        wanted = sorted(PLACEHOLDERS.findall(texts(message)[-1]))
+        wanted = [sorted(PLACEHOLDERS.findall(text)) for text in texts(message)]  # "a day" holds no number
         for translation in translations(message):
-            assert sorted(PLACEHOLDERS.findall(translation)) == wanted, (language, message.id, translation)
+            assert sorted(PLACEHOLDERS.findall(translation)) in wanted, (language, message.id, translation)
 
 
 def test_translations_are_written_in_their_script(language):

@@ -1,0 +1,9 @@
+"""Arabic: "23 نوفمبر 2026، 2:30 م"."""
+
+DATE_FORMAT = "j F Y"
+TIME_FORMAT = "g:i A"
+DATETIME_FORMAT = "j F Y، g:i A"
+YEAR_MONTH_FORMAT = "F Y"
+MONTH_DAY_FORMAT = "j F"
+SHORT_DATE_FORMAT = "d/m/Y"
+SHORT_DATETIME_FORMAT = "d/m/Y g:i A"
