@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 
-from accounts.models import Partner, PartnerKey, User
+from accounts.models import Partner, PartnerKey, Role, User
 from accounts.services import access_record
 from diagnosis import blind
 from diagnosis.models import (
@@ -23,6 +24,7 @@ from diagnosis.models import (
     Lesion,
     LesionQuerySet,
     MemberMap,
+    Message,
     MessageAttachment,
     NoteTemplate,
     PhotoFinding,
@@ -191,6 +193,18 @@ def thread_get(user: User, case_id: uuid.UUID) -> Case:
     case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*parts), case_id)
     access_record(actor=user, subject=case.patient, action="messages", obj=case)
     return case
+
+
+def thread_list(user: User) -> CaseQuerySet:
+    """Cases with messages that concern this person, each with `last_at` and `new_messages` for this person."""
+    messages = Message.objects.filter(case=OuterRef("pk")).order_by()
+    unread = messages.unread().filter(from_patient=user.role != Role.PATIENT)
+    cases = Case.objects.visible_to(user).annotate(
+        last_at=Subquery(messages.values("case").annotate(at=Max("sent_at")).values("at")),
+        new_messages=Coalesce(Subquery(unread.values("case").annotate(n=Count("pk")).values("n")), 0),
+    )
+    cases = cases.filter(last_at__isnull=False)
+    return cases if user.role == Role.PATIENT else cases.filter(pk__in=Message.cases_of(user))
 
 
 def attachment_get(user: User, attachment_id: uuid.UUID) -> MessageAttachment:

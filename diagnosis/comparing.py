@@ -29,6 +29,10 @@ class Comparison:
     after: ShownPhoto
     choices: list[ShownPhoto]
 
+    @property
+    def shown(self) -> tuple[ShownPhoto, ShownPhoto]:
+        return self.before, self.after
+
 
 def comparison(visits: Sequence[Case], *, before: str = "", after: str = "") -> Comparison | None:
     """`before` and `after` are ids of photos; without them the first and the last of the same kind of shot.

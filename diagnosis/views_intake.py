@@ -23,7 +23,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.decorators import care_consent_required, patient_required
 from accounts.requests import PersonRequest
-from diagnosis import access, services
+from diagnosis import access, recheck, services
 from diagnosis.emergency import emergency_call
 from diagnosis.forms import PHOTO_SCREEN, SCREEN_ORDER, CaseForm, CutForm, EmergencyForm
 from diagnosis.models import Case, IntakePhoto
@@ -53,6 +53,7 @@ def case_create(request: PersonRequest) -> HttpResponse:
         return _case_step(request, step)
     if step == "send":
         return _case_send(request)
+    recheck.spot_remember(request)
     return render(request, "diagnosis/case_check.html", {"form": EmergencyForm()})
 
 
@@ -169,6 +170,7 @@ def _case_send(request: PersonRequest) -> HttpResponse:
     except ValidationError as error:  # the photos expired or were removed at this very moment
         form.add_error("photo_close_up", error)
         return _not_sent(request, form)
+    recheck.spot_file(request, case)
     return _to_case(request, case)
 
 

@@ -23,10 +23,9 @@ from accounts.services import consent_held
 from diagnosis import access, services
 from diagnosis.comparing import comparison
 from diagnosis.models import Case, Lesion, LesionNote, Reminder
-from diagnosis.questions import option_label
+from diagnosis.recheck import lesion_label
 
 NEW = "new"
-SESSION_KEY = "recheck"
 
 
 class LesionNameForm(forms.Form):
@@ -61,11 +60,6 @@ class FileForm(LesionNameForm):
         self.fields["name"].label = _("Name of the new spot")
         self.fields["name"].help_text = _("In your own words, for example “mole on the left shoulder”.")
         self.fields["name"].optional_mark = True  # type: ignore[attr-defined]
-
-
-def lesion_label(lesion: Lesion) -> str:
-    """The name that the person gave, else the place on the body."""
-    return lesion.name or str(option_label("site", lesion.body_site))
 
 
 @patient_required
@@ -136,15 +130,6 @@ def lesion_delete(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
         messages.success(request, _("We no longer follow this spot. Its checks are under “My checks”."))
         return redirect("lesion_list")
     return render(request, "diagnosis/lesion_delete.html", {"lesion": lesion, "label": lesion_label(lesion)})
-
-
-@patient_required
-@require_POST
-def lesion_recheck(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
-    """A new check of this spot: it is remembered until the check is sent."""
-    lesion = access.lesion_get(request.user, lesion_id)
-    request.session[SESSION_KEY] = str(lesion.pk)
-    return redirect("case_create")
 
 
 @patient_required

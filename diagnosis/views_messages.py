@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -23,22 +23,23 @@ from diagnosis import access, services
 from diagnosis.forms import PHOTO_TYPES, PhotosInput
 from diagnosis.images import InspectedPhoto, inspect_uploads
 from diagnosis.models import Case
+from smartderma.keyset import keyset_page
+
+PAGE_SIZE = 25
 
 
 class MessageForm(forms.Form):
     """A message. `photos` are decoded and clean once the form is valid."""
 
     submission_key = forms.UUIDField(widget=forms.HiddenInput)
-    text = forms.CharField(
-        label=_("Your message"), required=False, max_length=4000, widget=forms.Textarea({"rows": 4})
-    )
+    text = forms.CharField(label=_("Your message"), required=False, max_length=4000, widget=forms.Textarea({"rows": 4}))
     files = forms.Field(
         label=_("Photos"), required=False, widget=PhotosInput({"accept": PHOTO_TYPES, "multiple": True})
     )
 
     def __init__(self, *args: Any, may_send_photos: bool, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, auto_id="message_%s", **kwargs)  # it may stand beside other forms
         self.fields["text"].optional_mark = self.fields["files"].optional_mark = True  # type: ignore[attr-defined]
         if not may_send_photos:
             del self.fields["files"]
@@ -58,6 +59,16 @@ class MessageForm(forms.Form):
             self.photos = inspect_uploads(files)
         except ValidationError as error:
             self.add_error("files", error)
+
+
+@login_required
+@require_safe
+def message_inbox(request: PersonRequest) -> HttpResponse:
+    """Conversations, the one written to last first; a dermatologist sees those of the cases they took on."""
+    if request.user.role not in {Role.PATIENT, Role.DERMATOLOGIST}:
+        raise Http404
+    page = keyset_page(access.thread_list(request.user), cursor=request.GET.get("at", ""), size=PAGE_SIZE, by="last_at")
+    return render(request, "diagnosis/message_inbox.html", {"page": page})
 
 
 @login_required

@@ -90,9 +90,13 @@ def case_delete(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     """Ask first, then erase the case with every file made from it."""
     case = access.case_get(request.user, case_id)
     if request.method == "POST":
-        services.case_erase(case=case)
-        messages.success(request, _("The check, its photos and its reports are deleted."))
-        return redirect("case_list")
+        try:
+            certificate = services.case_erase(case=case)
+        except services.OnHold as hold:
+            messages.error(request, _("We must keep your data for now: %(reason)s") % {"reason": str(hold)})
+            return redirect("case_detail", case.pk)
+        messages.success(request, _("The check, its photos and its reports are deleted. This page is the proof."))
+        return redirect("erasure_certificate", certificate.pk)
     return render(request, "diagnosis/case_delete.html", {"case": case})
 
 

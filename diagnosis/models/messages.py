@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from accounts.models import Role
 from diagnosis.models.cases import Case, VisibleQuerySet
-from diagnosis.models.reviews import Review
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -29,11 +28,7 @@ class MessageQuerySet(VisibleQuerySet):
     def waiting_for(self, user: User) -> MessageQuerySet:
         """Unread messages that this person should answer; a dermatologist's are those of cases they took part in."""
         unread = self.unread_by(user)
-        if user.role == Role.PATIENT:
-            return unread
-        signed = Review.objects.filter(reviewer=user).values("case")
-        wrote = Message.objects.filter(author=user).values("case")
-        return unread.filter(Q(case__in=signed) | Q(case__in=wrote))
+        return unread if user.role == Role.PATIENT else unread.filter(case__in=Message.cases_of(user))
 
 
 class Message(models.Model):
@@ -64,6 +59,13 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @staticmethod
+    def cases_of(dermatologist: User) -> models.QuerySet[Any, Any]:
+        """Ids of the cases that a dermatologist signed, wrote in or holds."""
+        signed = Q(reviews__reviewer=dermatologist)
+        wrote = Q(messages__author=dermatologist)
+        return Case.objects.filter(signed | wrote | Q(review_holder=dermatologist)).values("pk")
 
 
 class AttachmentQuerySet(VisibleQuerySet):

@@ -13,7 +13,7 @@ from diagnosis.services.analyses import (
 from diagnosis.services.cases import PartnerTerms, case_submit, may_submit
 from diagnosis.services.claims import case_keep, case_release, case_take, reviews_escalate
 from diagnosis.services.desk import note_template_delete, note_template_store, saved_view_delete, saved_view_store
-from diagnosis.services.erasure import case_erase, cases_expire, files_forget, orphans_forget
+from diagnosis.services.erasure import OnHold, case_erase, cases_expire, files_forget, orphans_forget
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.intake import (
     intake_erase,
@@ -82,6 +82,7 @@ from diagnosis.services.webhook_endpoints import (
 )
 
 __all__ = [
+    "OnHold",
     "PartnerTerms",
     "UploadError",
     "WrongOffset",

@@ -1,8 +1,13 @@
 """Words for codes in templates."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
+from django.template import Context
 
 from diagnosis import triage
+from diagnosis.models import Case, Message
 from diagnosis.names import condition_label
 from diagnosis.questions import option_label
 
@@ -25,3 +30,27 @@ def tier_label(code: str) -> str:
 def condition_name(slug: str) -> str:
     """The name of a condition in the reader's language."""
     return condition_label(slug)
+
+
+@register.filter
+def item(values: Mapping[str, Any], key: str) -> Any:
+    """The value of a key that another variable names; None where there is none."""
+    return values.get(key)
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """A number as programs read it: a point, no grouping."""
+    return str(number)
+
+
+@register.simple_tag(takes_context=True)
+def unread_messages(context: Context, case: Case) -> int:
+    """How many messages of a case the reader's side has not opened yet."""
+    return Message.objects.filter(case=case).unread_by(context["user"]).count()
+
+
+@register.simple_tag(takes_context=True)
+def waiting_messages(context: Context) -> int:
+    """How many messages wait for the reader, in all cases."""
+    return Message.objects.waiting_for(context["user"]).count()
