@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from django.core.exceptions import PermissionDenied
@@ -28,6 +29,26 @@ class CursorPages(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 100
     ordering = ("-created_at", "-pk")
+
+    def get_page_size(self, request) -> int:
+        """`limit`, 1 to 100. Raises ValidationError for anything else."""
+        text = request.query_params.get(self.page_size_query_param, str(self.page_size))
+        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= self.max_page_size):
+            raise exceptions.ValidationError({"limit": f"Ask for 1 to {self.max_page_size} rows."})
+        return int(text)
+
+    def get_schema_operation_parameters(self, view) -> list[dict[str, Any]]:
+        """What the OpenAPI document says of `cursor` and `limit`."""
+        limit = {"type": "integer", "minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return [
+            {
+                "name": self.cursor_query_param,
+                "in": "query",
+                "description": "Opaque; follow `next` and `previous` instead of making one.",
+                "schema": {"type": "string"},
+            },
+            {"name": self.page_size_query_param, "in": "query", "description": "Rows of a page.", "schema": limit},
+        ]
 
     def decode_cursor(self, request):
         try:
@@ -51,7 +72,7 @@ def problem(*, status: int, detail: str, instance: str, errors: Sequence[dict[st
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": instance,
+        "instance": quote(instance),
         "request_id": str(known or uuid.uuid4()),
         **({"errors": list(errors)} if errors else {}),
     }
@@ -90,11 +111,10 @@ class ProblemMiddleware:
         plain = response.headers.get("Content-Type", "").startswith("text/plain")
         detail = response.content.decode() if plain else HTTPStatus(response.status_code).description
         body = problem(status=response.status_code, detail=detail, instance=request.path)
-        answer = HttpResponse(json.dumps(body), status=response.status_code, content_type=PROBLEM_JSON)
-        for name in ("Allow", "Retry-After"):
-            if name in response.headers:
-                answer.headers[name] = response.headers[name]
-        return answer
+        response.content = json.dumps(body).encode()
+        response.headers["Content-Type"] = PROBLEM_JSON
+        response.headers["Content-Length"] = str(len(response.content))
+        return response
 
 
 def _errors(detail: Any, pointer: str = "") -> list[dict[str, str]]:

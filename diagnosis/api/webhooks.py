@@ -18,6 +18,7 @@ from diagnosis import access, services
 from diagnosis.api.shared import key_of
 from diagnosis.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from smartderma.api import Conflict
+from smartderma.api_fields import StrictSerializer, SwitchField, TextField
 
 SCOPES = dict.fromkeys(("get", "post", "patch", "delete"), "webhook:manage")
 
@@ -62,23 +63,12 @@ class EndpointWithSecret(EndpointBody):
         read_only_fields = fields
 
 
-class StrictSerializer(serializers.Serializer):
-    """Refuses fields that it does not know: a misspelt one must not be lost."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        known = super().to_internal_value(data)
-        unknown = sorted(set(data) - set(self.fields))
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."))
-        return known
-
-
 @extend_schema_serializer(component_name="WebhookEndpointRequest")
 class EndpointRequest(StrictSerializer):
     """`url` must be https and lead to a public server."""
 
-    url = serializers.CharField(max_length=500)
-    description = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    url = TextField(max_length=500)
+    description = TextField(max_length=200, required=False, allow_blank=True)
     events = serializers.ListField(
         child=serializers.ChoiceField(WebhookEvent.choices), required=False, max_length=20, help_text="Empty: all."
     )
@@ -88,7 +78,7 @@ class EndpointRequest(StrictSerializer):
 class EndpointChange(EndpointRequest):
     """Only what is sent changes. `active: false` switches the endpoint off; what waits is given up."""
 
-    active = serializers.BooleanField(required=False)
+    active = SwitchField(required=False)
 
 
 @extend_schema_serializer(component_name="WebhookAttempt")
@@ -217,7 +207,7 @@ class WebhookDeliveryViewSet(GenericViewSet):
     @extend_schema(parameters=[DeliveryQuery], responses={200: DeliveryBody(many=True)})
     def list(self, request: Request) -> Response:
         """Messages of the last days, newest first."""
-        query = DeliveryQuery(data=request.query_params)
+        query = DeliveryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         page = self.paginate_queryset(access.webhook_deliveries(key_of(request)).filter(**query.validated_data))
         return self.get_paginated_response(DeliveryBody(page, many=True).data)

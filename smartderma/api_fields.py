@@ -1,0 +1,36 @@
+"""Fields that take what their schema says and nothing else: no number as a text, no "yes" as true, no unknown name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class TextField(serializers.CharField):
+    """A JSON string; DRF's own field also takes numbers."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class SwitchField(serializers.BooleanField):
+    """JSON true or false; DRF's own field also takes 1, "yes" and "off"."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuses names that it does not know: a misspelt one must not be lost."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        known = super().to_internal_value(data)
+        unknown = sorted(set(data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such field."))
+        return known
