@@ -26,7 +26,7 @@ def model_is_open(*, user: User, case: Case) -> bool:
 
 def first_opinion(*, user: User, case: Case) -> FirstOpinion | None:
     """What this person stored before the panel opened, for the photos that the case has now."""
-    return FirstOpinion.objects.filter(case=case, reader=user, photos=case.images.count()).first()
+    return FirstOpinion.objects.filter(case=case, reader=user, photos=len(case.images.all())).first()
 
 
 def without_model(facts: CaseFacts) -> CaseFacts:

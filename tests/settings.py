@@ -34,6 +34,9 @@ ENVIRONMENT = {
     "FINDER_CONTACT": "",
     "MAP_TILES_URL": "",
     "FACE_WAIT_SECONDS": "0",
+    "SIGN_REAUTH_SECONDS": "0",  # tests log in by force; those of signing turn it on
+    "MFA_REQUIRED": "0",
+    "BLIND_FIRST_READ": "0",
     "SITE_URL": "http://testserver",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
 }

@@ -32,11 +32,13 @@ from diagnosis.models.notifications import MutedNotice, Notice, NoticeKind, Noti
 from diagnosis.models.partner_api import AnsweredRequest, Batch, BatchItem, PartnerRowQuerySet
 from diagnosis.models.reviews import FirstOpinion, PhotoRequest, Read, Review
 from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
+from diagnosis.models.vectors import AnalysisVector
 from diagnosis.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Analysis",
     "AnalysisQuerySet",
+    "AnalysisVector",
     "AnsweredRequest",
     "AttachmentQuerySet",
     "Batch",

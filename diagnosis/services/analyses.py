@@ -25,12 +25,15 @@ from diagnosis.models import (
     EventKind,
     Lane,
     MemberMap,
+    NoticeKind,
     PhotoFinding,
     Prediction,
     WebhookEvent,
 )
 from diagnosis.services.files import files_vanish_on_failure
+from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, case_apply_triage, report_send
+from diagnosis.services.vectors import vector_store
 from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
@@ -63,11 +66,13 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
             return False  # erased, or another worker has it
         _predictions_create(analysis, assessment)
         _findings_create(analysis, assessment.result.photos, stored)
+        vector_store(analysis_id=analysis.pk, embedding=_embedding(assessment.result.photos))
         case.review_reasons = [reason for reason in case.review_reasons if reason != "analysis_failed"]
         case_apply_triage(case=case, result=assessment.triage)
         case.save()
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
         event_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
+        case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
         report_send(case=case)
     return True
 
@@ -153,6 +158,7 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
     if changed:
         case = _case_flag_failed(analysis.case_id)
         event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
+        case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
     return bool(changed)
 
 
