@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reports.certificates import make_certificate
+
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = {
     "DEBUG": "0",
@@ -16,6 +18,7 @@ GOOD = {
     "ALLOWED_HOSTS": "skin.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "ACCEPT_NON_COMMERCIAL_RELEASE": "1",
+    **dict.fromkeys(("REPORT_SIGNING_CERTIFICATE", "REPORT_SIGNING_KEY"), make_certificate()),
 }
 
 
@@ -46,6 +49,8 @@ def test_good_settings_start(tmp_path):
         ({"SMARTDERMA_RELEASE": "nosuch"}, "The model release cannot be used"),
         ({"REDIS_URL": ""}, "REDIS_URL must be set"),
         ({"ANALYSIS_LEASE_SECONDS": "10"}, "ANALYSIS_LEASE_SECONDS"),
+        ({"REPORT_SIGNING_CERTIFICATE": "", "REPORT_SIGNING_KEY": ""}, "REPORT_SIGNING_KEY must be set in production"),
+        ({"REPORT_SIGNING_KEY": make_certificate()}, "does not belong to REPORT_SIGNING_CERTIFICATE"),
         ({"DEBUG": "1", "ALLOWED_HOSTS": "derma.example"}, "needs DEBUG=0"),
     ],
     ids=lambda value: str(value)[:40],

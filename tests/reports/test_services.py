@@ -1,19 +1,35 @@
 """Reports as rows and files: made once, kept, and never for a case that nobody has looked at."""
 
 import hashlib
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
+from pypdf import PdfReader
 
 from accounts.models import AccessLog
 from diagnosis import access, services
 from diagnosis.models import Case
+from reports.certificates import Identity, make_certificate, signing_identity
+from reports.context import grouped
 from reports.models import Report
-from reports.services import ReportNotReady, facts_digest, pdf_from_facts, report_render
+from reports.services import (
+    ReportNotReady,
+    facts_digest,
+    pdf_from_facts,
+    report_bytes,
+    report_latest,
+    report_render,
+)
+from reports.signing import Seal, seal_of, sign_pdf
 from reports.tasks import render_report_task
+from reports.verification import our_certificates
 from tests.kit import factories
+from tests.kit.processes import wait_for
 from tests.reports import samples
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +98,7 @@ def test_an_unknown_language_falls_back():
 
 
 def test_whoever_comes_second_gets_the_first_report_and_leaves_no_file():
-    """Two workers that both saw no row: the database lets one through."""
+    """Two workers that both saw no row: the second finds it once it has the case's lock."""
     case = factories.case_done()
     first = report_render(case=case)
     before = files()
@@ -99,6 +115,127 @@ def test_a_row_that_cannot_be_stored_leaves_no_file():
     with patch("reports.services._found", return_value=None), pytest.raises(IntegrityError):
         report_render(case=Case.objects.get(pk=case.pk))
     assert files() == before
+
+
+def test_a_case_that_is_erased_while_its_report_is_drawn_leaves_nothing():
+    case = factories.case_done()
+    before = files()
+
+    def erase_first(pdf: bytes, identity: Identity) -> bytes:
+        services.case_erase(case=case)
+        return sign_pdf(pdf, identity)
+
+    with patch("reports.services.sign_pdf", erase_first), pytest.raises(ReportNotReady, match="was deleted"):
+        report_render(case=Case.objects.get(pk=case.pk))
+    assert not Report.objects.exists()
+    assert files() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_waits_for_an_erasure_that_has_begun(on_postgres):
+    """PostgreSQL, two connections: the report is drawn, then waits for the lock, then finds no case."""
+    case = factories.case_done()
+    before = files()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            services.case_erase(case=case)
+            late = pool.submit(_render_apart, case)
+            wait_for(_somebody_waits, what="the report's wait for the lock")
+        assert late.result(timeout=30) == "This check was deleted, so there is no report."
+    assert files() == before
+
+
+def _render_apart(case: Case) -> str:
+    try:
+        report_render(case=Case.objects.get(pk=case.pk))
+    except ReportNotReady as reason:
+        return str(reason)
+    finally:
+        connection.close()
+    return "stored"
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
+
+
+def test_paper_and_name_are_choices_of_their_own():
+    case = factories.case_done()
+    plain = report_render(case=case)
+    letter = report_render(case=case, paper="letter")
+    named = report_render(case=case, person_name="Ana Example")
+    assert (plain.paper, letter.paper, named.person_name) == ("a4", "letter", "Ana Example")
+    assert len({plain.pk, letter.pk, named.pk}) == 3
+    assert text_of(named).count("Ana Example") == 1
+    assert "Ana Example" not in text_of(plain)
+    pages = [round(PdfReader(io.BytesIO(report_bytes(report=one))).pages[0].mediabox.width) for one in (plain, letter)]
+    assert pages == [595, 612]
+
+
+def text_of(report: Report) -> str:
+    return PdfReader(io.BytesIO(report_bytes(report=report))).pages[0].extract_text()
+
+
+def test_a_name_is_seen_by_the_patient_only():
+    case = factories.case_in_review()
+    report = report_render(case=case, person_name="Ana Example")
+    reader = factories.DermatologistFactory()
+    assert Report.objects.visible_to(case.patient).filter(pk=report.pk).exists()
+    assert not Report.objects.visible_to(reader).filter(pk=report.pk).exists()
+
+
+def test_the_latest_report_is_the_one_of_the_case_as_it_stands_and_nameless():
+    case = factories.case_done()
+    assert report_latest(case=case) is None
+    report_render(case=case, person_name="Ana Example")
+    assert report_latest(case=case) is None
+    report = report_render(case=case)
+    assert report_latest(case=case, language="en", paper="a4") == report
+    assert report_latest(case=case, paper="letter") is None
+    Case.objects.filter(pk=case.pk).update(tier="urgent", tier_rank=3)
+    assert report_latest(case=Case.objects.get(pk=case.pk)) is None
+
+
+def test_every_file_is_signed_and_carries_its_code():
+    report = report_render(case=factories.case_done())
+    content = report_bytes(report=report)
+    assert seal_of(content, our_certificates()) is Seal.INTACT
+    assert report.certificate.sha256 == signing_identity().sha256
+    assert "PRIVATE" not in report.certificate.pem
+    text = PdfReader(io.BytesIO(content)).pages[-1].extract_text()
+    assert grouped(report.code) in text
+    assert f"http://testserver/reports/verify/{report.code}/" in re.sub(r"\s", "", text)
+
+
+def test_files_of_a_former_certificate_still_verify(settings):
+    case = factories.case_done()
+    former = report_render(case=case)
+    text = make_certificate(name="The next one")
+    settings.REPORT_SIGNING_CERTIFICATE = settings.REPORT_SIGNING_KEY = text
+    settings.REPORT_SIGNING_SELF_MADE = False
+    next_one = report_render(case=case, paper="letter")
+    assert next_one.certificate != former.certificate
+    for report in (former, next_one):
+        assert seal_of(report_bytes(report=report), our_certificates()) is Seal.INTACT
+
+
+def test_an_unsigned_report_of_old_stays_and_is_not_given_out_as_new():
+    """Rows from before files were signed: kept as history, readable, never the latest."""
+    case = factories.case_done()
+    old = report_render(case=case)
+    Report.objects.filter(pk=old.pk).update(certificate=None, code=None, paper="")
+    assert report_latest(case=case) is None
+    assert report_render(case=case) != old
+    assert report_bytes(report=Report.objects.get(pk=old.pk)).startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("change", [{"code": None}, {"paper": ""}, {"certificate": None}], ids=str)
+def test_the_database_keeps_no_half_signed_report(change):
+    report = report_render(case=factories.case_done())
+    with pytest.raises(IntegrityError, match="signed_report_has_a_code_and_a_paper"):
+        Report.objects.filter(pk=report.pk).update(**change)
 
 
 def test_the_digest_names_facts_and_not_the_readers_of_bytes():
@@ -132,7 +269,7 @@ def test_the_task_is_calm_about_cases_that_wait_or_are_gone():
 
 def test_the_task_reads_a_case_in_few_queries(django_assert_max_num_queries):
     case = factories.case_done()
-    with django_assert_max_num_queries(15):  # half of them fetch the case with its parts
+    with django_assert_max_num_queries(22):  # half of them fetch the case with its parts
         report_render(case=access.case_for_task(str(case.pk)))
 
 
