@@ -15,8 +15,9 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     evaluate = subparsers.add_parser(
         "evaluate",
         help="measure a release on one part of a manifest",
-        description="Measure a release on labelled photos: accuracy, balanced accuracy, F1, top-3, calibration, by "
-        "class, source, modality and skin type, with 95 %% intervals (bootstrap over patients).",
+        description="Measure a release on labelled photos: accuracy, balanced accuracy, precision, recall, F1, AUC, "
+        "top-3, calibration, confusion, by class, source, modality, skin type, sex and age, what abstaining buys; with "
+        "95 %% intervals (bootstrap over patients).",
     )
     evaluate.add_argument("--manifest", type=Path, required=True)
     evaluate.add_argument("--release", help="name or folder (default: the active release)")
@@ -65,7 +66,7 @@ def evaluate_release(release_name: str | None, manifest_file: Path, part: str) -
     """
     from ml.data.manifest import ManifestError, read_manifest
     from ml.data.pack import pack_manifest
-    from ml.ensemble import softmax
+    from ml.evaluation.asking import ask_release
     from ml.evaluation.report import report_part
     from ml.releases.loader import load_release
     from ml.training.cli import CACHE, PACK_SIDE
@@ -76,34 +77,42 @@ def evaluate_release(release_name: str | None, manifest_file: Path, part: str) -
     if not rows:
         raise ManifestError(f"{manifest_file} has no photos in the part {part}.")
     packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=False, progress=_bar)
-    photos = [packed[index] for index in rows]
-    members = {m.name: softmax(_logits(release, m, photos), m.temperature) for m in release.members}
+    answers = ask_release(release, [packed[index] for index in rows], progress=_bar)
     labels = np.array([release.classes.index(manifest.rows[index].label) for index in rows])
-    return report_part(members, release.document, labels, [manifest.rows[index] for index in rows])
-
-
-def _logits(release, member, photos: list[np.ndarray]) -> np.ndarray:
-    from ml.serving.network import Network
-    from ml.training.augment import center_view
-
-    network = Network(release, member, threads=2)
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in (member.mean, member.std))
-    logits = []
-    for start in _bar(range(0, len(photos), 16)):
-        views = [center_view(photo, member.input_size, crop=member.crop) for photo in photos[start : start + 16]]
-        logits.append(network.run((np.stack(views) - mean) / std).logits)
-    return np.concatenate(logits)
+    chosen = [manifest.rows[index] for index in rows]
+    return report_part(answers.members, release.document, labels, chosen, answers.strangeness)
 
 
 def _lines(report: dict) -> list[str]:
-    names = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "top3", "ece")
-    lines = [f"{name:20} {_figure(report[name])}" for name in names]
+    names = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "top3", "ece")
+    lines = [f"{name:24} {_figure(report[name])}" for name in names]
     for kind in ("clinical", "dermoscopic"):
         if kind in report:
-            lines.append(f"{kind:20} accuracy {_figure(report[kind]['accuracy'])}")
-    lines += [f"{slug:20} recall {_figure(entry['recall'])}" for slug, entry in report["per_class"].items()]
-    lines += [f"{name:20} {_figure(entry['balanced_accuracy'])}" for name, entry in report["members"].items()]
-    return lines
+            lines.append(f"{kind:24} accuracy {_figure(report[kind]['accuracy'])}")
+    for slug, entry in report["per_class"].items():
+        lines.append(f"{slug:24} recall {_figure(entry['recall'])}, AUC {_figure(entry['auc'])}")
+    lines += [f"{name:24} {_figure(entry['balanced_accuracy'])}" for name, entry in report["members"].items()]
+    lines.append(f"{'equal weights':24} {_figure(report['equal_weights']['balanced_accuracy'])}")
+    for group in ("per_source", "fitzpatrick", "sex", "age"):
+        lines += [f"{group} {name:24} {_figure(entry['accuracy'])}" for name, entry in report[group].items()]
+    return [*lines, *_confusion_lines(report), *_abstaining_lines(report["abstaining"])]
+
+
+def _confusion_lines(report: dict) -> list[str]:
+    """Rows: the truth; columns: the likeliest class, in the same order."""
+    pairs = zip(report["per_class"], report["confusion"], strict=True)
+    return ["confusion (rows true, columns likeliest)"] + [
+        f"{slug:24}" + "".join(f"{count:5}" for count in row) for slug, row in pairs
+    ]
+
+
+def _abstaining_lines(found: dict) -> list[str]:
+    lines = [f"answering {p['coverage']:4.0%} of photos: error {p['error']:.3f}" for p in found["curve"]]
+    served = found["as_served"]
+    return [
+        *lines,
+        f"as served {_figure(served['answered'])} answered, error {_figure(served['error_answered'])}",
+    ]
 
 
 def _figure(figure: dict | None) -> str:

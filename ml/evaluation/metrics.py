@@ -13,6 +13,7 @@ import numpy as np
 SMALL_CLASS = 10  # balanced accuracy is also given over classes with at least so many photos (BASELINE.md)
 RESAMPLES = 1000
 BINS = 10
+COVERAGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 Figure = dict[str, float]
 
@@ -22,6 +23,7 @@ def measure(
 ) -> dict[str, Any]:
     """All overall figures, each {"value", "low", "high", "n"}, and "per_class"."""
     counts = np.bincount(labels, minlength=len(classes))
+    ranked = [_Ranked(probabilities[:, index], labels == index) for index in np.flatnonzero(counts)]
     present, large = np.flatnonzero(counts), np.flatnonzero(counts >= SMALL_CLASS)
     scores: dict[str, Callable[[np.ndarray], float]] = {
         "accuracy": lambda w: _share(probabilities.argmax(1) == labels, w),
@@ -32,6 +34,7 @@ def measure(
         "macro_f1": lambda w: _f1(probabilities, labels, w)[present].mean(),
         "top3": lambda w: _share(_in_top(probabilities, labels, 3), w),
         "ece": lambda w: calibration_error(probabilities, labels, w),
+        "macro_auc": lambda w: np.nanmean([one.area(w) for one in ranked]),
     }
     figures: dict[str, Any] = bootstrap(scores, groups)
     return figures | {"per_class": per_class(probabilities, labels, classes)}
@@ -53,7 +56,7 @@ def bootstrap(scores: dict[str, Callable[[np.ndarray], float]], groups: Sequence
 
 
 def per_class(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, dict]:
-    """Recall and precision by class with Wilson intervals, F1, and photo counts."""
+    """Recall and precision by class with Wilson intervals, area under the curve against the rest, F1, photo counts."""
     guess = probabilities.argmax(1)
     table = {}
     for index, slug in enumerate(classes):
@@ -64,8 +67,64 @@ def per_class(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[s
             "recall": proportion(hits, int(of_class.sum())),
             "precision": proportion(hits, int(called.sum())),
             "f1": round(2 * hits / max(1, int(of_class.sum() + called.sum())), 4),
+            "auc": auc(probabilities[:, index], of_class),
         }
     return table
+
+
+class _Ranked:
+    """Scores of one class, ranked once: `area` is asked a thousand times with other weights."""
+
+    def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
+        self.rank = np.unique(scores, return_inverse=True)[1]
+        self.positive = positive.astype(float)
+
+    def area(self, weights: np.ndarray) -> float:
+        """Area under the ROC curve: how often a photo of the class scores higher than another, ties counting half."""
+        of_class = np.bincount(self.rank, weights * self.positive)
+        rest = np.bincount(self.rank, weights * (1 - self.positive))
+        below = np.cumsum(rest) - rest / 2
+        pairs = of_class.sum() * rest.sum()
+        return float(of_class @ below / pairs) if pairs else float("nan")
+
+
+def auc(scores: np.ndarray, positive: np.ndarray) -> Figure | None:
+    """One-vs-rest area under the ROC curve with the interval of Hanley and McNeil (1982); None without both kinds."""
+    hits, others = int(positive.sum()), int((~positive).sum())
+    if not hits or not others:
+        return None
+    area = _Ranked(scores, positive).area(np.ones(len(scores)))
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (hits - 1) * (q1 - area**2) + (others - 1) * (q2 - area**2)
+    half = 1.959964 * np.sqrt(max(0.0, variance) / (hits * others))
+    return _rounded(area, max(0.0, area - half), min(1.0, area + half), hits)
+
+
+def confusion(probabilities: np.ndarray, labels: np.ndarray) -> list[list[int]]:
+    """Photos by true class (rows) and likeliest class (columns)."""
+    classes = probabilities.shape[1]
+    flat = np.bincount(labels * classes + probabilities.argmax(1), minlength=classes**2)
+    return flat.reshape(classes, classes).tolist()
+
+
+def risk_curve(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
+    """Error among the photos that are answered when the least certain ones (top probability) are not (Geifman and
+    El-Yaniv 2017): ``coverage``, ``n``, ``error`` and the ``threshold`` on the top probability."""
+    top = probabilities.max(1)
+    order = np.argsort(-top, kind="stable")
+    wrong = (probabilities.argmax(1) != labels)[order]
+    curve = []
+    for share in COVERAGES:
+        n = max(1, round(share * len(labels)))
+        curve.append(
+            {
+                "coverage": share,
+                "n": n,
+                "error": round(float(wrong[:n].mean()), 4),
+                "threshold": float(np.floor(top[order[n - 1]] * 1e4) / 1e4),
+            }
+        )
+    return curve
 
 
 def proportion(hits: int, total: int) -> Figure | None:

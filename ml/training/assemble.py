@@ -53,10 +53,12 @@ def assemble_release(
     *,
     name: str,
     search_views: bool = False,
+    notes: dict[str, Any] | None = None,
     say=lambda line: None,
 ) -> dict[str, Any]:
     """Export the best checkpoints of ``runs`` and all that was chosen and measured; returns release.json.
-    ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured.
+    ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured;
+    ``notes``: further fields of release.json (``studies``, ``tried``).
     """
     members = [load_member(run) for run in runs]
     classes = list(manifest.classes)
@@ -70,23 +72,27 @@ def assemble_release(
     for member, logits in zip(members, val.logits, strict=True):
         member.temperature = fit_temperature(logits, val.labels)
     fields = _decide(members, classes, val)
-    fields |= _fit_ood(members, train, val, out)
-    fields |= _measure(members, fields, val, test)
+    ood, strangeness = _fit_ood(members, train, (val, test), out)
+    fields |= ood
+    fields |= _measure(members, fields, (val, test), strangeness)
     summary = summarise_data(manifest)
-    fields |= _provenance(summary)
+    fields |= _provenance(summary) | (notes or {})
     export_release(
         members, out, classes=classes, name=name, extra=fields, files={"LICENSE-WEIGHTS.md": licence_text(summary)}
     )
     return fields
 
 
-def _measure(members: Sequence[Member], fields: dict[str, Any], val: Part, test: Part) -> dict[str, Any]:
-    """Metrics of both parts, operating points on validation, reliability on test."""
+def _measure(
+    members: Sequence[Member], fields: dict[str, Any], parts: tuple[Part, Part], strangeness: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """Metrics of both parts (validation, test), operating points on validation, reliability on test."""
     described = {"members": [{"weight": member.weight} for member in members]}
     metrics = {
-        part: report_part(_calibrated(members, data), fields | described, data.labels, data.rows)
-        for part, data in (("val", val), ("test", test))
+        name: report_part(_calibrated(members, part), fields | described, part.labels, part.rows, scores)
+        for name, part, scores in zip(("val", "test"), parts, strangeness, strict=True)
     }
+    test = parts[1]
     voted = _vote(members, test, fields["calibration"]["ensemble"])
     points = metrics["val"]["operating_points"]
     return {"metrics": metrics, "operating_points": points, "reliability": reliability(voted, test.labels)}
@@ -188,26 +194,28 @@ def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, f
     return {slug: value for slug, value in chosen.items() if value is not None}
 
 
-def _fit_ood(members: Sequence[Member], train: Photos, val: Part, out: Path) -> dict[str, Any]:
-    """Write the reference of the heaviest member; the limit refuses 5 % of validation photos."""
+def _fit_ood(
+    members: Sequence[Member], train: Photos, parts: tuple[Part, Part], out: Path
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Write the reference of the heaviest member; the limit refuses 5 % of validation photos. Also returns the scores
+    of both parts (validation, test)."""
     member = max(members, key=lambda member: member.weight)
     some = Photos(train.packed, train.labels[::OOD_STEP], train.rows[::OOD_STEP])
     known = _unit(embed_photos(member.net, some, size=member.input_size, crop=member.crop))
-    fresh = _unit(val.embeddings[members.index(member)])
     reference = fit_reference(known, some.labels)
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / OOD_FILE, **reference)
-    scores = ood_score(METHOD, np.zeros((len(fresh), 1)), fresh, reference)
-    return {
-        "ood": {
-            "method": METHOD,
-            "embedding_member": member.name,
-            "file": OOD_FILE,
-            "sha256": file_sha256(out / OOD_FILE),
-            "threshold": round(float(np.quantile(scores, 1 - FALSE_REJECTION)), 4),
-            "chosen": "5 % false rejection on validation",
-        }
+    fresh = [_unit(part.embeddings[members.index(member)]) for part in parts]
+    scores = [ood_score(METHOD, np.zeros((len(vectors), 1)), vectors, reference) for vectors in fresh]
+    chosen = {
+        "method": METHOD,
+        "embedding_member": member.name,
+        "file": OOD_FILE,
+        "sha256": file_sha256(out / OOD_FILE),
+        "threshold": round(float(np.quantile(scores[0], 1 - FALSE_REJECTION)), 4),
+        "chosen": "5 % false rejection on validation",
     }
+    return {"ood": chosen}, scores
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

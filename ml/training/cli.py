@@ -47,6 +47,8 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument("--release", required=True, help="name of the release, e.g. r1")
     export.add_argument("--out", type=Path, help="folder (default: ml/releases/<name>)")
     export.add_argument("--search-views", action="store_true", help="also choose size and crop on validation (slower)")
+    export.add_argument("--studies", nargs="*", type=Path, default=[], help="JSON files that studies wrote (--json)")
+    export.add_argument("--tried", type=Path, help="TOML of [[tried]] tables: what, result, kept; for the card")
     export.set_defaults(run=run_export)
 
 
@@ -80,12 +82,14 @@ def run_export(args: argparse.Namespace) -> int:
     """Assemble a release; 1 and one sentence when it would not be faithful."""
     from ml.data.manifest import ManifestError, read_manifest
     from ml.evaluation.card import write_card
+    from ml.evaluation.studies import read_studies, read_tried
     from ml.training.assemble import assemble_release
     from ml.training.export import ExportError
 
     out = args.out or Path("ml/releases") / args.release
     try:
         manifest = read_manifest(args.manifest)
+        notes = {"studies": read_studies(args.studies)} | ({"tried": read_tried(args.tried)} if args.tried else {})
         assemble_release(
             args.runs,
             manifest,
@@ -94,9 +98,10 @@ def run_export(args: argparse.Namespace) -> int:
             out,
             name=args.release,
             search_views=args.search_views,
+            notes=notes,
             say=_say,
         )
-    except (ManifestError, ExportError, FileNotFoundError) as error:
+    except (ManifestError, ExportError, OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     if args.out is None:

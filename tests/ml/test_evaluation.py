@@ -15,7 +15,7 @@ from ml.evaluation.decisions import (
     fit_temperature,
     operating_point,
 )
-from ml.evaluation.metrics import bootstrap, measure, proportion, reliability
+from ml.evaluation.metrics import auc, bootstrap, confusion, measure, proportion, reliability, risk_curve
 from ml.evaluation.ood import fit_reference
 from ml.evaluation.report import report_part
 
@@ -42,6 +42,7 @@ def test_figures_agree_with_scikit_learn() -> None:
         "macro_f1": f1,
         "top3": reference.top_k_accuracy_score(labels, probabilities, k=3),
     }
+    expected["macro_auc"] = reference.roc_auc_score(labels, probabilities, multi_class="ovr")
     assert {name: figures[name]["value"] for name in expected} == pytest.approx(expected, abs=1e-4)
     recalls = reference.recall_score(labels, guess, average=None)
     assert [figures["per_class"][slug]["recall"]["value"] for slug in CLASSES] == pytest.approx(recalls, abs=1e-4)
@@ -117,6 +118,31 @@ def test_strange_embeddings_score_higher() -> None:
     assert (theirs > np.quantile(ours, 0.95)).mean() > 0.95
 
 
+def test_the_area_under_the_curve_counts_ties_half_and_has_an_interval() -> None:
+    scores, positive = np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, False, True, True])
+    found = auc(scores, positive)
+    assert found["value"] == pytest.approx(reference.roc_auc_score(positive, scores))
+    assert found["low"] < found["value"] <= found["high"]
+    assert auc(scores, np.zeros(4, bool)) is None
+
+
+def test_confusion_agrees_with_scikit_learn() -> None:
+    probabilities, labels, _ = _sample()
+    assert confusion(probabilities, labels) == reference.confusion_matrix(labels, probabilities.argmax(1)).tolist()
+
+
+def test_abstaining_from_the_least_certain_lowers_the_error() -> None:
+    probabilities, labels, _ = _sample(count=2000)
+    curve = risk_curve(probabilities, labels)
+    assert curve[0]["error"] == pytest.approx(1 - reference.accuracy_score(labels, probabilities.argmax(1)), abs=1e-4)
+    assert curve[0]["n"] == 2000
+    half = next(point for point in curve if point["coverage"] == 0.5)
+    sure = probabilities.max(1) >= half["threshold"]
+    assert sure.sum() == pytest.approx(half["n"], abs=2)
+    assert half["error"] == pytest.approx((probabilities.argmax(1) != labels)[sure].mean(), abs=2e-3)
+    assert curve[-1]["error"] < half["error"] < curve[0]["error"]
+
+
 def test_reliability_counts_every_pair_of_photo_and_class() -> None:
     probabilities, labels, _ = _sample()
     bins = reliability(probabilities, labels)
@@ -143,7 +169,15 @@ def test_a_part_is_reported_by_modality_source_and_skin_type() -> None:
         "thresholds": {"melanoma": 0.1},
         "conformal": {"quantile": 0.9},
     }
-    report = report_part({"only": probabilities}, release, labels, rows)
+    release["ood"] = {"threshold": 1.0}
+    strangeness = np.where(np.arange(200) < 20, 2.0, 0.5)
+    report = report_part({"only": probabilities}, release, labels, rows, strangeness)
+    served = report["abstaining"]["as_served"]
+    assert served["reasons"]["out_of_distribution"]["value"] == 0.1
+    assert served["answered"]["n"] == 200
+    assert served["error_answered"]["n"] + served["error_refused"]["n"] == 200
+    assert report["sex"] == {name: report["sex"][name] for name in ("female", "male", "unknown")}
+    assert report["sex"]["unknown"]["n"] == report["age"]["unknown"]["n"] == 200
     assert report["clinical"]["accuracy"]["n"] == 150
     assert report["per_source"]["a"]["n"] == 100
     assert report["fitzpatrick"]["unknown"]["n"] == 200

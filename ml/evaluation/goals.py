@@ -1,0 +1,103 @@
+"""What a release has to reach, set before it was trained (issue 3), against what its release.json says it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Balanced accuracy on the test part of skin13 of the plainly fine-tuned EfficientNet-Lite2 (data BASELINE.md).
+BASELINE = 0.689
+PAPER_GAIN = 0.029  # optimised ensemble over its best member: 91.4 % against 88.5 % in the paper
+ABOVE_BASELINE = 0.03
+MAX_ECE = 0.05
+MIN_TOP3 = 0.85
+MIN_SENSITIVITY = 0.90
+MIN_SPECIFICITY = 0.5
+MIN_REJECTED = 0.95
+COVERAGE_BAND = (0.87, 0.93)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """``reached`` is None where it was not measured."""
+
+    what: str
+    wanted: str
+    found: str
+    reached: bool | None
+
+
+def goals(release: Mapping[str, Any]) -> list[Goal]:
+    """Every goal with the figure of this release."""
+    test = release["metrics"]["test"]
+    return [*_ensemble(test), *_calibration(test), *_melanoma(test), *_studies(release.get("studies", {}))]
+
+
+def _ensemble(test: Mapping[str, Any]) -> Iterator[Goal]:
+    own = test["balanced_accuracy"]["value"]
+    best = max(member["balanced_accuracy"]["value"] for member in test["members"].values())
+    equal = test["equal_weights"]["balanced_accuracy"]["value"]
+    yield _at_least(
+        "balanced accuracy, 3 points above the fine-tuned Lite2 of BASELINE.md", own, BASELINE + ABOVE_BASELINE
+    )
+    yield _at_least("gain of the chosen weights over the best member", own - best, PAPER_GAIN)
+    between = best <= equal <= own
+    yield Goal(
+        "equal weights between best member and chosen weights", f"{best:.3f} to {own:.3f}", f"{equal:.3f}", between
+    )
+
+
+def _calibration(test: Mapping[str, Any]) -> Iterator[Goal]:
+    ece, covered = test["ece"]["value"], test["conformal"]["coverage"]["value"]
+    yield Goal("calibration error", f"at most {MAX_ECE}", f"{ece:.3f}", ece <= MAX_ECE)
+    yield _at_least("top-3 accuracy", test["top3"]["value"], MIN_TOP3)
+    low, high = COVERAGE_BAND
+    yield Goal("coverage of the 90 % prediction sets", f"{low} to {high}", f"{covered:.3f}", low <= covered <= high)
+
+
+def _melanoma(test: Mapping[str, Any]) -> Iterator[Goal]:
+    points = test["operating_points"].get("melanoma", {})
+    shares = [point["sensitivity"] for point in points.values() if point["sensitivity"]]
+    photos = sum(share["n"] for share in shares)
+    if photos:
+        caught = sum(share["value"] * share["n"] for share in shares) / photos
+        yield _at_least("melanoma sensitivity at the threshold, all photos", caught, MIN_SENSITIVITY)
+    clinical = points.get("clinical", {})
+    for name, least in (("sensitivity", MIN_SENSITIVITY), ("specificity", MIN_SPECIFICITY)):
+        found = clinical.get(name)
+        if found:
+            yield _at_least(f"melanoma {name} at the threshold, clinical photos", found["value"], least)
+
+
+def _studies(studies: Mapping[str, Any]) -> Iterator[Goal]:
+    photographs = (studies.get("ood") or {}).get("kinds", {}).get("photograph")
+    rejected = photographs["by_score"]["value"] if photographs else None
+    yield _measured("photographs of other things refused at 5 % false rejection", MIN_REJECTED, rejected)
+    darkening = studies.get("darkening")
+    yield Goal(
+        "darkening a lesion does not raise p(normal)",
+        "rise at most 0.02",
+        f"{darkening['largest_rise']:+.3f}" if darkening else "-",
+        darkening["passed"] if darkening else None,
+    )
+    yield _left_out(studies.get("leave_source_out"))
+
+
+def _left_out(study: Mapping[str, Any] | None) -> Goal:
+    """Mean over held-out sources, ours above every baseline."""
+    means = (study or {}).get("mean", {})
+    what = "mean over held-out sources, above both baselines"
+    baselines = [value for name, value in means.items() if name != "ours" and value is not None]
+    if means.get("ours") is None or not baselines:
+        return Goal(what, f"+{ABOVE_BASELINE}", "-", None)
+    gain = means["ours"] - max(baselines)
+    return Goal(what, f"+{ABOVE_BASELINE}", f"{gain:+.3f}", gain >= ABOVE_BASELINE)
+
+
+def _measured(what: str, least: float, found: float | None) -> Goal:
+    return _at_least(what, found, least) if found is not None else Goal(what, f"at least {least}", "-", None)
+
+
+def _at_least(what: str, found: float, least: float, shown: Callable[[float], str] = "{:.3f}".format) -> Goal:
+    return Goal(what, f"at least {shown(least)}", shown(found), found >= least)

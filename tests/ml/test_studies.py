@@ -1,0 +1,157 @@
+"""Single questions to a release: each has an answer that is known for drawn pictures or made-up numbers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.__main__ import main
+from ml.data.manifest import read_manifest
+from ml.evaluation.card_studies import studies_text, tried_text
+from ml.evaluation.darkening import darken
+from ml.evaluation.goals import goals
+from ml.evaluation.sources import control_sources, label_from_source
+from ml.evaluation.strange import PHOTOGRAPH, all_strange, drawn_pictures
+from ml.evaluation.studies import add_study, keep_study, read_studies, read_tried
+from tests.ml.toyset import draw_set, read_records, write_manifest
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_set(tmp_path_factory.mktemp("drawn"))
+
+
+def test_refusals_are_counted_by_category_and_kept(
+    toy_copy: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    food = tmp_path / "mine" / "food"
+    food.mkdir(parents=True)
+    (food / "a.png").write_bytes((drawn.parent / "moles_0.png").read_bytes())
+    uncovered = tmp_path / "rare.csv"
+    uncovered.write_text(f"path,diagnosis\n{drawn.parent / 'moles_1.png'},SCC\n{drawn.parent / 'moles_2.png'},NV\n")
+    command = ["ood-check", str(food.parent), "--release", str(toy_copy), "--each", "1", "--uncovered", str(uncovered)]
+    assert main([*command, "--json", str(tmp_path / "ood.json"), "--add-to", str(toy_copy)]) == 0
+    study = json.loads((toy_copy / "release.json").read_text())["studies"]["ood"]
+    counts = {(row["kind"], row["category"]): row["n"] for row in study["categories"]}
+    assert counts["disease", "squamous cell carcinoma"] == 1
+    assert counts["drawn", "noise"] == counts["photograph", "food"] - 1 == 1  # scikit-image ships a cup of coffee
+    assert study["kinds"]["photograph"]["n"] == sum(n for (kind, _), n in counts.items() if kind == "photograph")
+    assert "squamous cell carcinoma" in capsys.readouterr().out
+    assert read_studies([tmp_path / "ood.json"])["ood"]["kinds"] == study["kinds"]
+
+
+def test_packages_bring_photographs_of_many_kinds() -> None:
+    found = [one for one in all_strange([], None, each=0, limit=0) if one.kind == PHOTOGRAPH]
+    assert len(found) >= 15
+    assert {"people", "food", "animals", "objects", "landscapes", "documents"} <= {one.category for one in found}
+
+
+def test_drawn_pictures_differ_and_repeat() -> None:
+    first, again = ([one.data for one in drawn_pictures(2)] for _ in range(2))
+    assert first == again
+    assert len(set(first)) == len(first)
+
+
+def test_darkening_keeps_the_hue() -> None:
+    photo = np.full((8, 8, 3), (200, 140, 110), np.uint8)
+    darker = darken(photo, 0.5)[0, 0].astype(int)
+    assert darker.sum() < 0.7 * photo[0, 0].astype(int).sum()
+    assert darker[0] > darker[1] > darker[2]
+    assert np.array_equal(darken(photo, 1.0), photo)
+
+
+def test_darkening_is_measured_step_by_step(toy_copy: Path, drawn: Path, capsys: pytest.CaptureFixture) -> None:
+    command = ["darkening", "--manifest", str(drawn), "--release", str(toy_copy), "--photos", "4"]
+    assert main([*command, "--add-to", str(toy_copy)]) == 0
+    study = json.loads((toy_copy / "release.json").read_text())["studies"]["darkening"]
+    assert [step["lightness"] for step in study["steps"]] == [1.0, 0.85, 0.7, 0.55, 0.4]
+    assert study["steps"][0]["rise"]["value"] == 0
+    rises = [round(step["p_normal"]["value"] - study["steps"][0]["p_normal"]["value"], 3) for step in study["steps"]]
+    assert [step["rise"]["value"] for step in study["steps"]] == pytest.approx(rises, abs=2e-3)
+    assert study["passed"] == (max(rises) <= 0.02)
+    assert study["photos"] == 4
+
+
+def test_a_part_without_lesions_is_one_sentence(
+    toy_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    manifest = draw_set(tmp_path, classes=("normal",), photos=10)
+    assert main(["darkening", "--manifest", str(manifest), "--release", str(toy_release)]) == 1
+    assert "no lesion photos in the part test" in capsys.readouterr().err
+
+
+def test_labels_that_follow_the_source_are_explained_by_it(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [record | {"source": f"only {record['label']}"} for record in read_records(drawn)]
+    linked = write_manifest(drawn.parent / "linked.csv", records)
+    found = control_sources(read_manifest(linked), network="tf_efficientnet_lite0", size=64)
+    assert found["label_from_source"]["value"] == 1
+    assert found["explained"] == pytest.approx(1, abs=0.2)
+    assert found["source_named"]["erased"]["value"] > 0.8
+    apart = read_manifest(drawn)  # here each source has every label
+    assert label_from_source(list(apart.part("train")), list(apart.part("test")))["value"] < 0.5
+
+
+def test_a_study_replaces_an_older_one_and_the_rest_stays(toy_copy: Path) -> None:
+    before = json.loads((toy_copy / "release.json").read_text())
+    add_study(toy_copy / "release.json", "ood", {"n": 1})
+    add_study(toy_copy / "release.json", "ood", {"n": 2})
+    after = json.loads((toy_copy / "release.json").read_text())
+    assert after.pop("studies") == {"ood": {"n": 2}}
+    assert after == before
+
+
+def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
+    keep_study(argparse.Namespace(json=tmp_path / "a.json", add_to=None), "darkening", {"photos": 3})
+    assert read_studies([tmp_path / "a.json"])["darkening"]["photos"] == 3
+    (tmp_path / "b.json").write_text('{"study": "horoscope"}')
+    with pytest.raises(ValueError, match="is no result of a study"):
+        read_studies([tmp_path / "b.json"])
+    (tmp_path / "tried.toml").write_text('[[tried]]\nwhat = "EMA"\nresult = "+1"\n')
+    with pytest.raises(ValueError, match="entry 1 has no kept"):
+        read_tried(tmp_path / "tried.toml")
+
+
+def test_the_card_has_a_section_for_what_was_not_measured() -> None:
+    assert all("Not measured" in text for text in studies_text({}))
+    assert "Not recorded" in tried_text([])
+    assert "| EMA | +1 | no |" in tried_text([{"what": "EMA", "result": "+1", "kept": False}])
+
+
+def _release(**test) -> dict:
+    value = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 50}
+    figures = {
+        "balanced_accuracy": {**value, "value": 0.75},
+        "equal_weights": {"balanced_accuracy": {**value, "value": 0.73}},
+        "members": {"a": {"balanced_accuracy": {**value, "value": 0.71}}},
+        "ece": {**value, "value": 0.04},
+        "top3": {**value, "value": 0.9},
+        "conformal": {"coverage": {**value, "value": 0.91}},
+        "operating_points": {
+            "melanoma": {
+                "clinical": {"sensitivity": {**value, "value": 0.8, "n": 10}, "specificity": value},
+                "dermoscopic": {"sensitivity": {**value, "value": 1.0, "n": 30}, "specificity": value},
+            }
+        },
+    }
+    return {"metrics": {"test": figures | test}}
+
+
+def test_goals_say_what_was_reached_and_what_was_not_measured() -> None:
+    found = {goal.what: goal.reached for goal in goals(_release())}
+    assert found["calibration error"]
+    assert found["gain of the chosen weights over the best member"]
+    assert found["equal weights between best member and chosen weights"]
+    assert found["melanoma sensitivity at the threshold, all photos"]  # 38 of 40
+    assert found["melanoma sensitivity at the threshold, clinical photos"] is False
+    assert found["darkening a lesion does not raise p(normal)"] is None
+    bad = goals(_release(ece={"value": 0.2}))
+    assert next(goal for goal in bad if goal.what == "calibration error").reached is False
+    held = _release() | {"studies": {"leave_source_out": {"mean": {"ours": 0.5, "frozen": 0.46, "plain": 0.4}}}}
+    assert goals(held)[-1].reached
