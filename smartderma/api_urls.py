@@ -1,7 +1,7 @@
 """Routes of the partner API."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from diagnosis.api.analyses import AnalysisViewSet
@@ -17,5 +17,5 @@ open_to_all: dict[str, list] = {"authentication_classes": [], "permission_classe
 urlpatterns = [
     path("v1/", include(router.urls)),
     path("schema/", SpectacularAPIView.as_view(**open_to_all), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **open_to_all), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", **open_to_all), name="docs"),
 ]
