@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+
+@extend_schema_field({"type": "string", "format": "binary"})
+class FilePart(serializers.FileField):
+    """A file in a multipart body; an empty one is refused later, by name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_empty_file=True, **options)
 
 
 class TextField(serializers.CharField):

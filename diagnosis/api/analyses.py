@@ -24,6 +24,7 @@ from diagnosis.names import condition_label
 from diagnosis.presentation import is_urgency_known
 from diagnosis.questions import AnswersError, clean_answers
 from ml.taxonomy import BY_SLUG
+from smartderma.api_fields import FilePart
 
 JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
 
@@ -31,9 +32,9 @@ JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "fa
 class AnalysisRequest(serializers.Serializer):
     """Multipart: 1 to 5 `photos`, `answers` as a JSON text, optionally a pseudonymous `external_patient`."""
 
-    photos = serializers.ListField(child=serializers.FileField(allow_empty_file=True), min_length=1, max_length=5)
+    photos = serializers.ListField(child=FilePart(), min_length=1, max_length=5)
     answers = serializers.CharField(max_length=20000)
-    external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{1,64}$", required=False, default="")
+    external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{0,64}$", required=False, allow_blank=True, default="")
 
     def validate_answers(self, text: str) -> dict[str, Any]:
         try:

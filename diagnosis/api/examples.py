@@ -129,9 +129,7 @@ def _message_of(event: WebhookEvent) -> Schema:
                 }
             },
         },
-        "responses": {
-            "2XX": {"description": "Received. Anything else is tried again; 410 switches the endpoint off."}
-        },
+        "responses": {"2XX": {"description": "Received. Anything else is tried again; 410 switches the endpoint off."}},
     }
 
 
