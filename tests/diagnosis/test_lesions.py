@@ -98,7 +98,12 @@ def test_list_and_timeline_show_dates_results_and_notes(portal, followed):
     services.note_create(lesion=followed, text="Itches since Monday.")
     assert "Mole on the left arm" in text_of(portal.get(reverse("lesion_list")))
     page = text_of(portal.get(reverse("lesion_detail", args=[followed.pk])))
-    for expected in ("Itches since Monday.", "Looks most like: Eczema", "Signed by Dr Test Person", "Compare two photos"):
+    for expected in (
+        "Itches since Monday.",
+        "Looks most like: Eczema",
+        "Signed by Dr Test Person",
+        "Compare two photos",
+    ):
         assert expected in page
     assert page.count("/photos/") == 2
 
