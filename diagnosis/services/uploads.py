@@ -65,7 +65,7 @@ def upload_start(
     if not SHA256.fullmatch(sha256):
         raise UploadError("bad_checksum", _("The checksum of the file is missing. Please load the page again."))
     with transaction.atomic():
-        type(owner).objects.select_for_update().get(pk=owner.pk)  # two at once must not pass the limit together
+        owner._meta.model.objects.select_for_update().get(pk=owner.pk)  # two at once must not pass the limit together
         if Upload.objects.owned_by(owner).alive().count() >= max_open:
             raise UploadError("too_many", _("Too many files are on their way. Please wait for one to finish."))
         upload = Upload(length=length, sha256=sha256, expires_at=timezone.now() + lifetime, **owner_fields(owner))

@@ -10,7 +10,7 @@
   const offline = "offline" in form.dataset;
   const later = site.deliver?.possible; // photos can travel by themselves; else they go with the form
   const inputs = [...area.querySelectorAll("input[type=file]")];
-  const cards = area.querySelector("[data-cards]");
+  const cards = () => area.querySelectorAll("[data-photo-card]");
   let pending = []; // chosen here, not yet on the server
 
   for (const input of inputs) {
@@ -18,7 +18,7 @@
     input.addEventListener("change", () => choose(input));
   }
   window.addEventListener("online", () => !offline && form.querySelector("[data-sending]").hidden && pending.forEach(send));
-  for (const event of ["htmx:afterSettle", "htmx:afterSwap"]) document.addEventListener(event, showReceived);
+  for (const event of ["htmx:afterSettle", "htmx:afterSwap"]) document.addEventListener(event, offerDermatologist);
   document.addEventListener("input", (event) => event.target.matches("[data-edge]") && shade(event.target.closest("[data-photo-card]")));
 
   site.photos = {
@@ -32,7 +32,7 @@
       receive(photo, card);
     },
     clear: () => area.querySelectorAll("[data-shot]").forEach((shot) => shot.matches(".shot") && clear(shot.querySelector("[data-local]"), shot.dataset.shot)),
-    count: () => cards.children.length + pending.length + inputs.reduce((sum, input) => sum + input.files.length, 0),
+    count: () => cards().length + pending.length + inputs.reduce((sum, input) => sum + input.files.length, 0),
     check(quiet) {
       const count = site.photos.count();
       const problem = count === 0 ? say.textNone : count > Number(say.maxPhotos) ? say.textMany : "";
@@ -79,12 +79,19 @@
       box.className = "stack";
       local.append(box);
       const usable = await judge(box, file);
+      mark(shot);
       if (!later || !usable) continue;
       const photo = { id: crypto.randomUUID(), shot: shot.dataset.shot, name: file.name, blob: file, box };
       pending.push(photo);
       offerRemoval(photo);
       if (!offline) await send(photo);
     }
+    mark(shot);
+  }
+
+  // A chosen photo takes the place of the drawing.
+  function mark(shot) {
+    const local = shot.querySelector("[data-local]");
     shot.classList.toggle("has-photo", local.children.length > 0);
     shot.querySelector(".shot-art")?.classList.toggle("hidden", Boolean(local.querySelector("img")));
   }
@@ -99,8 +106,7 @@
     pending = pending.filter((one) => one !== photo);
     const shot = photo.box.closest(".shot");
     photo.box.remove();
-    shot.classList.remove("has-photo");
-    shot.querySelector(".shot-art")?.classList.remove("hidden");
+    mark(shot);
   }
 
   function offerRemoval(photo) {
@@ -134,15 +140,15 @@
   }
 
   function receive(photo, card) {
-    if (photo.shot !== "other") cards.querySelectorAll(`[data-shot="${photo.shot}"]`).forEach((old) => old.remove());
-    cards.insertAdjacentHTML("beforeend", card);
-    window.htmx?.process(cards.lastElementChild);
-    showReceived();
+    const place = area.querySelector(`[data-shot="${photo.shot}"] [data-cards]`);
+    if (photo.shot !== "other") place.replaceChildren();
+    place.insertAdjacentHTML("beforeend", card);
+    window.htmx?.process(place.lastElementChild);
+    offerDermatologist();
   }
 
-  function showReceived() {
-    area.querySelector("[data-received]").hidden = !cards.children.length;
-    area.querySelector("[data-ask-dermatologist]").hidden = !cards.querySelector("[data-poor]");
+  function offerDermatologist() {
+    area.querySelector("[data-ask-dermatologist]").hidden = !area.querySelector("[data-poor]");
   }
 
   // What would be cut off is dark on the picture.

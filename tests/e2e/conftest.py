@@ -28,6 +28,12 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox"]}
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict) -> dict:
+    """Without the service worker, which would only load every file twice; tests/e2e/test_app.py allows it."""
+    return {**browser_context_args, "service_workers": "block"}
+
+
 @pytest.fixture
 def screenshots() -> Path:
     """Where pictures of pages go, for people to look at."""
