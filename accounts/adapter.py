@@ -40,4 +40,6 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("case_create")
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
+        if request.user.role == Role.DERMATOLOGIST and not request.user.is_verified_dermatologist:
+            return reverse("licence_apply")
         return reverse(LANDING.get(request.user.role, "home"))

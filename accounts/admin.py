@@ -1,7 +1,10 @@
 """The operator's pages: verification of licences, partners, keys; logs are read-only."""
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import (
@@ -14,7 +17,8 @@ from accounts.models import (
     PartnerKey,
     User,
 )
-from accounts.services import dermatologist_verify, partner_key_revoke
+from accounts.services import partner_key_revoke
+from accounts.services_licence import dermatologist_refuse, dermatologist_verify
 from accounts.services_own_data import account_erase, hold_place
 
 
@@ -53,17 +57,63 @@ class AccountAdmin(UserAdmin):
             account_erase(user=user)
 
 
+class DecisionForm(forms.ModelForm):
+    """What the operator decides about a licence; everything else on the page is to be read."""
+
+    VERIFY, REFUSE = "verify", "refuse"
+    decision = forms.ChoiceField(
+        required=False,
+        label=_("Decision"),
+        choices=[("", "-"), (VERIFY, _("Licence checked: verify")), (REFUSE, _("Refuse or withdraw"))],
+    )
+    reason = forms.CharField(required=False, max_length=300, label=_("Reason, shown to the applicant"))
+
+    def clean(self):
+        cleaned = super().clean()
+        if cleaned.get("decision") == self.REFUSE and not cleaned.get("reason"):
+            self.add_error("reason", _("Please say why."))
+        return cleaned
+
+
 @admin.register(DermatologistProfile)
 class DermatologistAdmin(admin.ModelAdmin):
-    list_display = ("full_name", "licence_country", "licence_number", "verified_at", "listed")
-    list_filter = ("licence_country", "listed")
-    readonly_fields = ("verified_at", "verified_by")
-    actions = ("verify",)
+    """Licences. A decision goes through its service; who decided what and when stands in the audit log."""
 
-    @admin.action(description=_("Licence checked: verify"))
-    def verify(self, request, queryset):
-        for profile in queryset.filter(verified_at=None):
-            dermatologist_verify(profile=profile, operator=request.user)
+    form = DecisionForm
+    list_display = ("full_name", "licence_country", "licence_number", "standing", "applied_at", "listed")
+    list_filter = (("verified_at", admin.EmptyFieldListFilter), "licence_country", "listed")
+    ordering = ("-applied_at",)
+    readonly_fields = (
+        "user", "full_name", "licence_number", "licence_country", "document_link", "applied_at", "standing",
+        "verified_at", "verified_by", "refused_at", "refusal_reason",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": readonly_fields}),
+        (_("Decision"), {"fields": ("decision", "reason")}),
+        (
+            _("Clinic in the finder"),
+            {"fields": ("listed", "clinic_name", "clinic_address", "clinic_phone", "clinic_website")},
+        ),
+        (_("Position"), {"fields": ("latitude", "longitude")}),
+    )
+
+    def has_add_permission(self, request):
+        return False  # dermatologists apply themselves
+
+    @admin.display(description=_("Document"))
+    def document_link(self, profile):
+        if not profile.document:
+            return "-"
+        address = reverse("licence_document", args=[profile.pk])
+        return format_html('<a href="{}" target="_blank" rel="noopener">{}</a>', address, _("Open the document"))
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        decision = form.cleaned_data["decision"]
+        if decision == DecisionForm.VERIFY:
+            dermatologist_verify(profile=obj, operator=request.user)
+        elif decision == DecisionForm.REFUSE:
+            dermatologist_refuse(profile=obj, operator=request.user, reason=form.cleaned_data["reason"])
 
 
 @admin.register(Partner)

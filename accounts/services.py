@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import registry
-from accounts.models import AccessLog, Consent, DermatologistProfile, Partner, PartnerKey, Purpose, Role, User
+from accounts.models import AccessLog, Consent, Partner, PartnerKey, Purpose, User
 
 
 def key_digest(key: str) -> str:
@@ -53,18 +53,6 @@ def access_record(
         object_type=type(obj).__name__,
         object_id=str(getattr(obj, "pk", "")),
     )
-
-
-@transaction.atomic
-def dermatologist_verify(*, profile: DermatologistProfile, operator: User) -> DermatologistProfile:
-    """Record that an operator checked the licence."""
-    if operator.role != Role.OPERATOR:
-        raise PermissionError("Only an operator verifies a licence.")
-    profile.verified_at = timezone.now()
-    profile.verified_by = operator
-    profile.full_clean()
-    profile.save()
-    return profile
 
 
 @transaction.atomic

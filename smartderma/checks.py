@@ -99,3 +99,11 @@ def webhooks_go_out_only(app_configs, **kwargs) -> list[Error]:
     if settings.DEBUG or not settings.WEBHOOKS_TO_PRIVATE_ADDRESSES:
         return []
     return [Error("WEBHOOKS_TO_PRIVATE_ADDRESSES must be off in production.", id="smartderma.E011")]
+
+
+@register()
+def clinicians_prove_who_they_are(app_configs, **kwargs) -> list[Error]:
+    if settings.DEBUG or (settings.MFA_REQUIRED and settings.SIGN_REAUTH_SECONDS > 0):
+        return []
+    text = "MFA_REQUIRED must be on and SIGN_REAUTH_SECONDS above 0 in production: a signature needs a person."
+    return [Error(text, id="smartderma.E012")]

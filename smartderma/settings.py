@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "smartderma.middleware.QuietRequestMiddleware",
     "auditlog.middleware.AuditlogMiddleware",
     "accounts.language.LanguageMiddleware",
+    "accounts.middleware.StaffGuardMiddleware",
     "smartderma.middleware.PrivateCacheMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -260,6 +261,12 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 ACCOUNT_LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+# Dermatologists and operators; demo accounts, which exist in development only, need no second factor.
+MFA_REQUIRED = env.bool("MFA_REQUIRED", default=True)
+STAFF_SESSION_SECONDS = env.int("STAFF_SESSION_SECONDS", default=1800)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Smart Derma"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG  # http://localhost
 CONSENT_VERSION = "2026-11"
 RETENTION_DAYS_WITHOUT_STORAGE_CONSENT = env.int("RETENTION_DAYS_WITHOUT_STORAGE_CONSENT", default=30)
 EXPORT_HOURS = env.int("EXPORT_HOURS", default=24)

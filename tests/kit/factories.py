@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import services as account_services
 from accounts.models import DermatologistProfile, Partner, PartnerKey, Purpose, Role, Scope, User
+from accounts.services_licence import dermatologist_verify
 from diagnosis import images, services
 from diagnosis.models import Analysis, Case, CaseEvent, EventKind, Outcome, Prediction
 from diagnosis.questions import clean_answers
@@ -79,7 +80,7 @@ class DermatologistFactory(UserFactory):
             user=self, full_name="Dr Test Person", licence_number=f"T-{self.pk}", licence_country="GB"
         )
         if extracted is not False:
-            account_services.dermatologist_verify(profile=profile, operator=OperatorFactory())
+            dermatologist_verify(profile=profile, operator=OperatorFactory())
 
 
 class PartnerFactory(factory.django.DjangoModelFactory):

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.models import DermatologistProfile, Partner, Purpose, Role, Scope, User
-from accounts.services import consent_set, dermatologist_verify, partner_key_create
+from accounts.services import consent_set, partner_key_create
+from accounts.services_licence import dermatologist_verify
 from diagnosis import images, services
 from diagnosis.demo import draw_jpeg
 from diagnosis.models import Case
