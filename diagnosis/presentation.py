@@ -15,12 +15,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from diagnosis import triage
-from diagnosis.content import advice_for
+from diagnosis.content import advice_for, message_for
 from diagnosis.emergency import emergency_call
 from diagnosis.facts import CaseFacts, PhotoFacts
 from diagnosis.likelihood import likelihood
 from diagnosis.names import condition_label
 from diagnosis.questions import answers_summary
+from diagnosis.what_if import clearer_with, more_urgent_if
 from ml.releases.loader import Release, release_info
 from ml.taxonomy import BY_SLUG, TIERS
 
@@ -52,16 +53,20 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "computed_tier": _tier(facts.tier),
         "emergency": _emergency(facts),
         "why": _why(facts),
+        "tier_note": _tier_note(facts),
+        "message": _message(facts),
         "reasons": [_reason_text(code) for code in _image_reasons(facts)],
         "retake": _retake(facts.photos),
         "differential": _differential(facts, info) if judged else [],
         "members": _members(facts) if judged else [],
+        "changes": _changes(facts),
         "photos": [_photo(photo) for photo in facts.photos],
         "advice": [_advice(slug) for slug in _advised(facts, info)],
         "review": _review(facts),
         "opinion": _opinion(facts),
         "safety_net": [str(text) for text in triage.safety_net()],
         "not_covered": [condition_label(s) for s in info["classes"] if s not in info["trained_classes"]],
+        "not_known_text": message_for("not_covered", get_language() or "en").text,
         "cannot_recognise": [str(text) for text in triage.unrecognised()],
         "tested_on": tested_on(info),
         "answers": answers_summary(facts.answers),
@@ -121,8 +126,68 @@ def _emergency(facts: CaseFacts) -> dict[str, str] | None:
 
 def _why(facts: CaseFacts) -> list[str]:
     """One sentence per rule that spoke, the most urgent first, none twice."""
-    texts = [str(triage.rule_text(rule["code"], rule.get("detail", ""))) for rule in facts.fired]
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys(_rule_text(rule, unjudged=_is_unjudged(facts)) for rule in facts.fired))
+
+
+def _rule_text(rule: Mapping[str, str], *, unjudged: bool) -> str:
+    """A rule about what the photo may show says less where the photo could not be judged."""
+    if unjudged and rule["code"] == "cancer_threshold":
+        return _("The photo is unclear, but the computer could not rule out something that needs a check soon.")
+    if unjudged and rule["code"] == "prediction_set":
+        return _(
+            "The computer could not rule out something that a clinician should see, although the photo is unclear."
+        )
+    return str(triage.rule_text(rule["code"], rule.get("detail", "")))
+
+
+def _is_unjudged(facts: CaseFacts) -> bool:
+    """The check is over and names nothing."""
+    return facts.status == "done" and not is_judged(facts)
+
+
+def _tier_note(facts: CaseFacts) -> str:
+    """Why an urgency stands although no condition is named: from the answers, or from what a photo left open."""
+    if not _is_unjudged(facts) or facts.review or not _urgency_known(facts):
+        return ""
+    codes = {rule["code"] for rule in facts.fired if rule["tier"] == facts.tier}
+    if codes & triage.PHOTO_RULES:
+        return _(
+            "We name no condition, because the photo cannot be judged. But the computer could not rule out something "
+            "that should be seen, and we do not take back a warning because a photo is poor. So this says how soon to "
+            "be seen, not what it is. A better photo may give a calmer answer."
+        )
+    if codes == {"not_judged"}:
+        return _("This is not from the photo, which we cannot judge. It is the least that is safe without one.")
+    if not codes:
+        return _("This comes from an earlier check of this case. A later photo does not take a warning back.")
+    return _("This comes from your answers, not from the photo, which we cannot judge.")
+
+
+def _message(facts: CaseFacts) -> dict[str, str] | None:
+    """What stands in place of a condition, or above the list where the photo looks like healthy skin."""
+    key = ""
+    if _is_unjudged(facts):
+        key = "not_covered" if _is_strange(facts) else "inconclusive"
+    elif is_judged(facts) and _ranked(facts.probabilities)[:1] and _ranked(facts.probabilities)[0][0] == "normal":
+        key = "normal"
+    if not key:
+        return None
+    message = message_for(key, get_language() or "en")
+    return {"key": key, "title": message.title, "text": message.text}
+
+
+def _is_strange(facts: CaseFacts) -> bool:
+    """Good photos of something else than the release has learned."""
+    reasons = set(_image_reasons(facts))
+    return "out_of_distribution" in reasons and not reasons & {"poor_image", "not_skin"}
+
+
+def _changes(facts: CaseFacts) -> dict[str, Any] | None:
+    """What would change the answer; nothing once a dermatologist has signed, or in an emergency."""
+    tier = _standing_tier(facts)
+    if facts.review or facts.status != "done" or tier == "emergency":
+        return None
+    return {"urgent": more_urgent_if(facts, tier), "clearer": clearer_with(facts, _retake(facts.photos))}
 
 
 def _image_reasons(facts: CaseFacts) -> list[str]:
@@ -229,6 +294,7 @@ def _likely(slug: str, probability: float, info: Release) -> dict[str, Any]:
         "percent": percent(probability),
         "likelihood_text": worded.wording,
         "few_photos": worded.in_ten is None,
+        "dots": [] if worded.in_ten is None else [dot < worded.in_ten for dot in range(10)],
     }
 
 

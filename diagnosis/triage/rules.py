@@ -5,7 +5,7 @@ A rule can only ask for a tier, never take one away.
 
 from __future__ import annotations
 
-from diagnosis.triage.class_rules import CLASS_RULES
+from diagnosis.triage.class_rules import CLASS_FLAGS, CLASS_RULES
 from diagnosis.triage.facts import LOWEST, Answers, FiredRule, PredictionFacts, Rule, has
 from ml.taxonomy import BY_SLUG
 from ml.tiers import tier_from_probabilities
@@ -130,3 +130,5 @@ RULES: tuple[Rule, ...] = (
     not_judged,
     *CLASS_RULES,
 )
+# Rules that speak of what the photo may show, with or without answers.
+PHOTO_RULES = frozenset({"cancer_threshold", "prediction_set", *(flag.code for flag in CLASS_FLAGS)})
