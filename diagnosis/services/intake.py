@@ -123,7 +123,7 @@ def photo_find_faces(*, photo_id: uuid.UUID | str) -> None:
     """A worker's step: write down which faces the photo shows. A photo that was changed meanwhile is left alone."""
     from ml.faces import find_faces
 
-    photo = IntakePhoto.objects.filter(pk=photo_id, faces=None).first()
+    photo = IntakePhoto.objects.filter(pk=photo_id, faces__isnull=True).first()
     if photo:
         faces = [asdict(face) for face in find_faces(open_photo(photo_read(photo)))]
         IntakePhoto.objects.filter(pk=photo.pk, sha256=photo.sha256).update(faces=faces)
