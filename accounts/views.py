@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
@@ -50,11 +50,19 @@ def _safe_next(request: PersonRequest) -> str:
 
 @require_POST
 def language_choose(request: PersonRequest) -> HttpResponse:
-    """The language menu: a cookie for this device, the account for a signed-in person, then back to the same page."""
+    """The language menu: a cookie for this device, the account for a signed-in person, then back to the same page.
+
+    `?again`: a page that a POST made gets its whole body once more, with `language` in it, so that no answer is lost.
+    """
     language = request.POST.get("language", "")
     if request.user.is_authenticated and language in dict(settings.LANGUAGES):
         language_set(user=request.user, language=language)
-    return set_language(request)
+    response = set_language(request)
+    if "again" in request.GET and isinstance(response, HttpResponseRedirect):
+        again = HttpResponseRedirect(response.url, preserve_request=True)
+        again.cookies = response.cookies
+        return again
+    return response
 
 
 @login_required

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core import signing
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.language import speaking_to
 from accounts.models import Role, User
 from diagnosis.models import Notice, NoticeKind
 
@@ -44,19 +44,11 @@ class Mail:
 
 def notice_mail(notice: Notice) -> Mail:
     """The e-mail of a notice in its reader's language."""
-    with translation.override(supported(notice.user.language)):
+    with speaking_to(notice.user):
         subject, sentence = TEXTS[notice.kind]
         stop_url = settings.SITE_URL + reverse("mail_stop", args=[stop_token(notice)])
         context = {"sentence": sentence, "link": settings.SITE_URL + _path(notice), "stop_url": stop_url}
         return Mail(f"[Smart Derma] {subject}", render_to_string("diagnosis/notice_mail.txt", context), stop_url)
-
-
-def supported(language: str) -> str:
-    """The installation's nearest language, else its default."""
-    try:
-        return translation.get_supported_language_variant(language)
-    except LookupError:
-        return settings.LANGUAGE_CODE
 
 
 def _path(notice: Notice) -> str:

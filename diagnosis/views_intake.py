@@ -29,6 +29,7 @@ from diagnosis.forms import PHOTO_SCREEN, SCREEN_ORDER, CaseForm, CutForm, Emerg
 from diagnosis.models import Case, IntakePhoto
 from diagnosis.presentation_intake import intake_photo_card, intake_photo_cards
 
+FORM_ID = "check-form"  # the form that the language menu sends along
 ACTIONS: dict[str, Callable[..., Any]] = {
     "cover": services.photo_cover_faces,
     "eyes": services.photo_cover_eyes,
@@ -43,6 +44,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
 def case_create(request: PersonRequest) -> HttpResponse:
     """GET: the warning signs. POST: one step; `photo_action` is the button of a photo, `step` that of the page."""
     step = request.POST.get("step", "")
+    if "language" in request.POST:
+        return _in_another_language(request)
     if step in {"check", "watch"}:
         return _case_check(request, only_look=step == "watch")
     if step == "continue":
@@ -54,7 +57,20 @@ def case_create(request: PersonRequest) -> HttpResponse:
     if step == "send":
         return _case_send(request)
     recheck.spot_remember(request)
-    return render(request, "diagnosis/case_check.html", {"form": EmergencyForm()})
+    return _case_start(request, EmergencyForm())
+
+
+def _case_start(request: PersonRequest, form: EmergencyForm, status: int = 200) -> HttpResponse:
+    return render(request, "diagnosis/case_check.html", {"form": form, "language_form": FORM_ID}, status=status)
+
+
+def _in_another_language(request: PersonRequest) -> HttpResponse:
+    """The page as it was: the language menu sends the whole form here."""
+    if "submission_key" in request.POST:
+        return _case_form(request, _bound(request, screen=None), _screen(request))
+    if EmergencyForm(request.POST).is_emergency:
+        return _case_check(request, only_look=False)
+    return _case_start(request, EmergencyForm(initial=_first_answers(request)))
 
 
 def _case_check(request: PersonRequest, *, only_look: bool) -> HttpResponse:
@@ -62,13 +78,13 @@ def _case_check(request: PersonRequest, *, only_look: bool) -> HttpResponse:
     form = EmergencyForm(request.POST)
     valid = form.is_valid()
     call = emergency_call(form.cleaned_data.get("country") or "") if form.is_emergency else None
-    context = {"form": form, "call": call, "answers": _first_answers(request)}
+    context = {"form": form, "call": call, "answers": _first_answers(request), "language_form": FORM_ID}
     if only_look:
         return render(request, "partials/_emergency.html", context)
     if call:
         return render(request, "diagnosis/case_emergency.html", context)
     if not valid:
-        return render(request, "diagnosis/case_check.html", context, status=422)
+        return _case_start(request, form, status=422)
     return _case_form(request, CaseForm(initial=_first_answers(request)))
 
 
@@ -86,6 +102,7 @@ def _case_form(
 ) -> HttpResponse:
     context = {
         "form": form,
+        "language_form": FORM_ID,
         "screen": screen,
         "step": SCREEN_ORDER.index(screen) + 1,
         "steps": len(SCREEN_ORDER),

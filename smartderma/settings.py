@@ -233,7 +233,14 @@ SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
-UPLOAD_PATHS = ("/cases/new/", "/messages/", "/api/v1/analyses", "/photos/for/", "/account/licence/")
+UPLOAD_PATHS = (
+    "/cases/new/",
+    "/account/language/",
+    "/messages/",
+    "/api/v1/analyses",
+    "/photos/for/",
+    "/account/licence/",
+)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -337,6 +344,9 @@ SPECTACULAR_SETTINGS = {
         "diagnosis.api.examples.add_webhooks",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "JobStatus": [("failed", "failed"), ("queued", "queued"), ("running", "running"), ("succeeded", "succeeded")],
+        "Tier": "diagnosis.models.Tier",
+        "Outcome": "diagnosis.models.Outcome",
         "WebhookEventType": "diagnosis.models.WebhookEvent",
         "WebhookDeliveryStatus": "diagnosis.models.WebhookDelivery.Status",
         "WebhookDisabledReason": "diagnosis.models.WebhookEndpoint.Disabled",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 
 from deploy import messages
 
@@ -24,6 +25,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = "A test of the shared data was skipped in CI: ../shared/data must be there."
     return report
+
+
+@pytest.fixture(autouse=True)
+def _english() -> None:
+    """A request leaves its language in the thread: no test may read that of the one before."""
+    translation.activate("en")
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,11 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.language import language_of
 from accounts.models import Role, User
 from diagnosis.models import Case, CaseEvent, EventKind, ReviewState
 from diagnosis.services.steps import WrongState
@@ -82,10 +83,16 @@ def _overdue() -> list[uuid.UUID]:
 
 def _mail_overdue(count: int) -> None:
     """How many, and where to look: nothing about any person."""
-    operators = User.objects.filter(role=Role.OPERATOR, is_active=True).values_list("email", flat=True)
-    to = sorted({*operators, *settings.ON_CALL_EMAILS})
+    operators = User.objects.filter(role=Role.OPERATOR, is_active=True)
+    languages = dict.fromkeys(settings.ON_CALL_EMAILS, settings.LANGUAGE_CODE)
+    languages |= {operator.email: language_of(operator) for operator in operators}
+    for address, language in sorted(languages.items()):
+        with translation.override(language):
+            _mail_overdue_to(address, count)
+
+
+def _mail_overdue_to(address: str, count: int) -> None:
     title = ngettext("%(count)s review is late", "%(count)s reviews are late", count) % {"count": count}
     context = {"title": title, "queue": settings.SITE_URL + reverse("review_queue") + "?late=on"}
     body = render_to_string("diagnosis/review_overdue_mail.txt", context)
-    for address in to:
-        send_mail(_("[Smart Derma] %(title)s") % {"title": title}, body, None, [address])
+    send_mail(_("[Smart Derma] %(title)s") % {"title": title}, body, None, [address])

@@ -16,9 +16,10 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.language import speaking_to
 from accounts.models import Partner
 from diagnosis.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from diagnosis.services.steps import WrongState
@@ -104,7 +105,7 @@ def endpoint_disabled_mail(*, endpoint_id: uuid.UUID | str) -> bool:
     endpoint = WebhookEndpoint.objects.select_related("partner__contact").get(pk=endpoint_id)
     contact = endpoint.partner.contact
     try:
-        with translation.override(contact.language):
+        with speaking_to(contact):
             text = render_to_string("diagnosis/webhook_disabled_mail.txt", _mail_context(endpoint))
             send_mail(_("Webhooks are switched off"), text, None, [contact.email])
     except OSError:  # smtplib's errors are among them

@@ -60,7 +60,7 @@
 
   function row(check) {
     const made = document.getElementById("check-row").content.firstElementChild.cloneNode(true);
-    const when = new Date(check.created).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    const when = new Date(check.created).toLocaleString(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "medium", timeStyle: "short" });
     made.querySelector("[data-when]").textContent = when;
     made.querySelector("[data-photos-count]").textContent = check.photos.length;
     made.querySelector("[data-state]").textContent = list.dataset[`${check.state || "waiting"}Label`];

@@ -55,6 +55,7 @@
   function show(index, focus = true) {
     now = Math.max(0, Math.min(index, steps.length - 1));
     steps.forEach((step, i) => (step.hidden = i !== now));
+    if (form.elements.screen) form.elements.screen.value = steps[now].dataset.screen; // for the language menu
     [...marks.children].forEach((mark, i) => mark.classList.toggle("is-done", i <= now));
     text.textContent = text.dataset.text.replace("{now}", now + 1).replace("{all}", steps.length);
     back.hidden = now === 0;
