@@ -49,6 +49,11 @@ class AccountAdmin(UserAdmin):
     )
     add_fieldsets = ((None, {"fields": ("email", "role", "password1", "password2")}),)
 
+    def get_deleted_objects(self, objs, request):
+        """Names the accounts, not what is in them; a legal hold forbids it."""
+        holds = [hold.reason for user in objs for hold in user.legal_holds.all()]
+        return [str(user) for user in objs], {self.opts.verbose_name_plural: len(objs)}, set(), holds
+
     def delete_model(self, request, obj):
         account_erase(user=obj)  # a plain delete would leave the files behind
 

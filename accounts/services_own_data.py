@@ -6,12 +6,14 @@ import hashlib
 from collections import Counter
 from typing import Any
 
+from auditlog.context import disable_auditlog
+from auditlog.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import ProtectedError
 
 from accounts import registry
-from accounts.erasure import Doomed, doomed_with, rows_owned_by
+from accounts.erasure import Doomed, doomed_with, rows_owned_by, stored_keys
 from accounts.models import DermatologistProfile, ErasureCertificate, LegalHold, Role, User
 
 
@@ -75,8 +77,18 @@ def account_erase(*, user: User) -> ErasureCertificate:
     except ProtectedError as error:
         return _account_close(user, error.protected_objects)
     _parts_erase(user, gone.files)
-    user.delete()
+    with disable_auditlog():
+        _audit_forget(user)
+        user.delete()
     return certificate_create(scope=ErasureCertificate.Scope.ACCOUNT, gone=gone)
+
+
+def _audit_forget(user: User) -> None:
+    """The audit log names people it is about, and whoever acted by e-mail."""
+    profiles = DermatologistProfile.objects.filter(user=user)
+    for row in [user, *profiles]:
+        LogEntry.objects.get_for_object(row).delete()
+    LogEntry.objects.filter(actor=user).update(actor_email=None, remote_addr=None)
 
 
 def _parts_erase(user: User, files: list[str]) -> None:
@@ -86,8 +98,10 @@ def _parts_erase(user: User, files: list[str]) -> None:
 
 def _account_close(user: User, protected: set[Any]) -> ErasureCertificate:
     """Everything goes except the signed records and the name and licence number that stand under them."""
-    gone = Doomed({}, [])
-    owned = [row for row in rows_owned_by(user) if not isinstance(row, DermatologistProfile)]
+    owned = list(rows_owned_by(user))
+    profiles = [row for row in owned if isinstance(row, DermatologistProfile)]
+    owned = [row for row in owned if row not in profiles]
+    gone = Doomed({}, [key for profile in profiles for key in stored_keys(profile)])
     for row in owned:
         gone += doomed_with(row)
     _parts_erase(user, gone.files)
@@ -106,15 +120,16 @@ def _shell_keep(user: User) -> None:
     user.is_active = False
     user.last_login = None
     user.save()
+    LogEntry.objects.filter(actor=user).update(actor_email=None, remote_addr=None)
     DermatologistProfile.objects.filter(user=user).update(
         listed=False,
+        document="",
         clinic_name="",
         clinic_address="",
         clinic_phone="",
         clinic_website="",
         latitude=None,
         longitude=None,
-        verified_at=None,
     )
 
 

@@ -60,7 +60,7 @@ def test_a_check_is_filed_under_a_new_spot_and_the_next_under_the_same(portal, p
     lesion = Lesion.objects.get()
     assert answer["Location"] == reverse("lesion_detail", args=[lesion.pk])
     assert (lesion.name, lesion.body_site, lesion.patient) == ("Mole", "arm", patient)
-    assert 'value="%s"' % lesion.pk in text_of(portal.get(reverse("case_file", args=[second.pk])))
+    assert f'value="{lesion.pk}"' in text_of(portal.get(reverse("case_file", args=[second.pk])))
     portal.post(reverse("case_file", args=[second.pk]), {"lesion": str(lesion.pk)})
     assert set(lesion.cases.all()) == {first, second}
 
