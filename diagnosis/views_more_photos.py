@@ -38,7 +38,7 @@ def photos_add(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     case = access.case_get(request.user, case_id)
     if case.review_state != ReviewState.PHOTOS:
         raise Http404
-    form = MorePhotosForm(request.POST or None, request.FILES or None)
+    form = MorePhotosForm(request.POST, request.FILES) if request.method == "POST" else MorePhotosForm()
     if request.method == "POST" and form.is_valid() and _add(request, case, form):
         messages.success(request, _("Thank you. Your new photos are being checked, then a dermatologist looks again."))
         return redirect("case_detail", case_id)

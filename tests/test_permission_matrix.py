@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from diagnosis import services
+from diagnosis.models import Case
 from reports.services import report_render
 from tests.kit import factories, photos
 
@@ -32,6 +33,11 @@ SIGNED_IN = tuple(role for role in ROLES if role != "anonymous")
 OWNER = allow(200, "owner")
 READABLE = allow(200, "owner", *READERS)  # the case was sent to the dermatologists
 PRIVATE = allow(200, "owner")  # the case was not sent to them
+
+
+PRIVATE_MAP = allow(404)  # no page of a patient shows it
+OWNER_422 = allow(422, "owner")
+REVIEW_STEPS = {"review_take": 302, "review_release": 302, "review_first_opinion": 422, "review_photos": 422}
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,20 @@ MATRIX: dict[str, list[Row]] = {
     "report_download": [Row(PRIVATE, case="private", part="report"), Row(READABLE, case="sent", part="report")],
     "review_queue": [Row(allow(200, *READERS))],
     "review_case": [Row(allow(200), case="private"), Row(allow(200, *READERS), case="sent")],
+    **{name: [Row(allow(404), method="post", case="private"), Row(allow(status, *READERS), method="post", case="sent")]
+       for name, status in REVIEW_STEPS.items()},
+    "review_keep": [Row(allow(286, *READERS), method="post", case=case) for case in ("private", "sent")],
+    "member_map": [Row(PRIVATE_MAP, case="private", part="map"), Row(allow(200, *READERS), case="sent", part="map")],
+    "photos_add": [Row(allow(404), case="sent"), Row(OWNER, case="asked"), Row(OWNER_422, method="post", case="asked")],
+    "icd10_terms": [Row(allow(200, *READERS))],
+    "saved_view_create": [Row(allow(302, *READERS), method="post", data={"name": "Mine"})],
+    "saved_view_delete": [Row(allow(302, "dermatologist"), method="post", case="desk", part="view")],
+    "note_template_list": [Row(allow(200, *READERS))],
+    "note_template_create": [Row(allow(200, *READERS))],
+    "note_template_edit": [Row(allow(200, "dermatologist"), case="desk", part="text")],
+    "note_template_delete": [Row(allow(302, "dermatologist"), method="post", case="desk", part="text")],
+    "licence_apply": [Row({**OPEN, "operator": 404, "partner": 404})],
+    "licence_document": [Row(allow(200, "unverified", "operator"), case="desk", part="licence")],
     # The API knows keys, not log-ins: a session gets nothing (keys are tested in tests/diagnosis/test_api.py).
     "analysis-list": [Row(dict.fromkeys(ROLES, 401), method="post")],
     "analysis-detail": [
@@ -148,11 +168,14 @@ ALLAUTH_OPEN = {
 ALLAUTH_PRIVATE = {
     "account_email", "account_change_password", "account_set_password", "account_reauthenticate", "mfa_index",
     "mfa_activate_totp", "mfa_deactivate_totp", "mfa_generate_recovery_codes", "mfa_view_recovery_codes",
-    "mfa_download_recovery_codes", "mfa_reauthenticate",
+    "mfa_download_recovery_codes", "mfa_reauthenticate", "mfa_list_webauthn", "mfa_add_webauthn",
+    "mfa_reauthenticate_webauthn", "mfa_remove_webauthn", "mfa_edit_webauthn",
 }  # fmt: skip
 KEYS = {
     "account_confirm_email": ("nosuchkey",),
     "account_reset_password_from_key": ("1", "nosuch-key"),
+    "mfa_remove_webauthn": (1,),
+    "mfa_edit_webauthn": (1,),
 }
 
 
@@ -194,12 +217,27 @@ def objects(people) -> dict[tuple[str, str], object]:
         analysis, image = case.analyses.get(), case.images.get()
         finding = analysis.findings.create(image=image, outcome="assessed")
         finding.heatmap.save("map.png", photos_file(), save=True)
+        finding.member_maps.create(member="densenet121", png=b"png")
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
         parts["report"] = report_render(case=case, language="en")
         parts["waiting"] = services.photo_take_in(patient=people["owner"], data=photos.skin(), **WAITING)
         parts["upload"] = services.upload_start(owner=people["owner"], length=10, sha256="0" * 64)
         ids |= {(name, part): row.pk for part, row in parts.items()} | {(name, "code"): parts["report"].code}
+        ids[name, "map"] = (finding.pk, "densenet121")
+    ids |= desk(people)
     return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
+
+
+def desk(people) -> dict[tuple[str, str], object]:
+    """What belongs to the first dermatologist, the licence of the unverified one, and a case that waits for photos."""
+    reader, applicant = people["dermatologist"], people["unverified"].dermatologist
+    applicant.document.save("document.jpg", photos_file(), save=True)
+    return {
+        ("desk", "view"): services.saved_view_store(user=reader, name="Late", query={"late": "on"}).pk,
+        ("desk", "text"): reader.note_templates.create(title="Hello", text="Hello.").pk,
+        ("desk", "licence"): applicant.pk,
+        ("asked", "case"): factories.case_asked(patient=people["owner"]).pk,
+    }
 
 
 def hooks(name: str, contact) -> dict[tuple[str, str], object]:
@@ -231,17 +269,40 @@ def status_of(client: Client, row: Row, url: str) -> int | str:
     return LOGIN if went_to_login else answer.status_code
 
 
+def address_of(name: str, row: Row, objects) -> str:
+    args = objects[row.case, row.part] if row.case else ()
+    return reverse(name, args=args if isinstance(args, tuple) else [args])
+
+
+BLIND = ("heatmap_file", "member_map", "report_create", "report_download")
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_a_blind_read_cannot_be_bypassed_by_address(name, people, objects, settings):
+    """What shows the model's result does not exist for a reader, also one who holds the case, before the opinion."""
+    settings.BLIND_FIRST_READ = True
+    reader = people["dermatologist"]
+    case = Case.objects.get(pk=objects["sent", "case"])
+    row = next(row for row in MATRIX[name] if row.case == "sent")
+    url = address_of(name, row, objects)
+    services.case_take(case=case, reader=reader)
+    assert status_of(client_of("dermatologist", people), row, url) == 404
+    services.first_opinion_store(case=case, reader=reader, diagnosis="eczema", tier="routine")
+    assert status_of(client_of("dermatologist", people), row, url) == row.expect["dermatologist"]
+    assert status_of(client_of("second_reader", people), row, url) == 404
+
+
 @pytest.mark.parametrize("name", sorted(MATRIX))
 def test_matrix(name, people, objects):
     for row in MATRIX[name]:
-        url = reverse(name, args=[objects[row.case, row.part]] if row.case else [])
+        url = address_of(name, row, objects)
         got = {role: status_of(client_of(role, people), row, url) for role in ROLES}
         assert got == row.expect, f"{row.method.upper()} {name} of the {row.case or 'site'}"
 
 
 @pytest.mark.parametrize("name", sorted(ALLAUTH_PRIVATE))
 def test_account_pages_need_a_log_in(name, people):
-    answer = client_of("anonymous", people).get(reverse(name))
+    answer = client_of("anonymous", people).get(reverse(name, args=KEYS.get(name, ())))
     assert answer.status_code == 302
     assert answer["Location"].startswith(reverse("account_login"))
 

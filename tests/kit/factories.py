@@ -169,6 +169,13 @@ def case_in_review(**options: Any) -> Case:
     return _fresh(services.review_request(case=case, actor=case.patient))
 
 
+def case_asked(*, reader: User | None = None, **options: Any) -> Case:
+    """A case that waits for new photos."""
+    case = case_in_review(**options)
+    services.photos_request(case=case, reader=reader or DermatologistFactory(), missing=["sharp"], note="The left one.")
+    return _fresh(case)
+
+
 def case_signed(*, reviewer: User | None = None, **options: Any) -> Case:
     case = case_in_review(**options)
     _sign(case, reviewer or DermatologistFactory())
@@ -207,6 +214,7 @@ CASE_IN_STATE: dict[str, Callable[..., Case]] = {
     "done": case_done,
     "inconclusive": case_inconclusive,
     "in_review": case_in_review,
+    "asked": case_asked,
     "signed": case_signed,
     "amended": case_amended,
 }
