@@ -116,3 +116,86 @@ def test_never_certain():
 
 def test_an_option_that_no_longer_exists_is_shown_as_it_was_stored():
     assert ("Where on the body is it?", "tail") in present(replace(FACTS, answers={"site": "tail"}))["answers"]
+
+
+POOR = replace(FACTS, outcome="inconclusive", reasons=["poor_image"], tier="urgent")
+CANCER_RULE = {"code": "cancer_threshold", "tier": "urgent", "detail": "melanoma"}
+NOT_JUDGED_RULE = {"code": "not_judged", "tier": "routine", "detail": ""}
+
+
+def test_an_urgency_without_a_name_says_where_it_comes_from():
+    """A poor or strange photo keeps its warning: the page must not leave anybody guessing why."""
+    photo = present(replace(POOR, fired=[CANCER_RULE, NOT_JUDGED_RULE]))
+    assert "could not rule out something" in photo["tier_note"]
+    assert "A better photo may give a calmer answer" in photo["tier_note"]
+    assert "cancer" not in " ".join(photo["why"])
+    answers = present(replace(POOR, fired=[{"code": "not_healing", "tier": "urgent", "detail": ""}, NOT_JUDGED_RULE]))
+    assert answers["tier_note"].startswith("This comes from your answers, not from the photo")
+    least = present(replace(POOR, tier="routine", fired=[NOT_JUDGED_RULE]))
+    assert "the least that is safe" in least["tier_note"]
+    earlier = present(replace(POOR, fired=[NOT_JUDGED_RULE]))
+    assert "an earlier check" in earlier["tier_note"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [FACTS, replace(POOR, review=SIGNED), replace(POOR, tier="self_care"), replace(POOR, status="failed", outcome="")],
+    ids=["judged", "signed", "unknown", "failed"],
+)
+def test_a_result_that_explains_itself_has_no_such_note(facts):
+    assert present(facts)["tier_note"] == ""
+
+
+def test_rules_about_the_photo_keep_their_words_where_it_was_judged():
+    assert "skin cancer" in present(replace(FACTS, tier="urgent", fired=[CANCER_RULE]))["why"][0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "key"),
+    [
+        (POOR, "inconclusive"),
+        (replace(POOR, reasons=["not_skin", "out_of_distribution"]), "inconclusive"),
+        (replace(POOR, reasons=["out_of_distribution"]), "not_covered"),
+        (replace(FACTS, probabilities={**PROBABILITIES, "normal": 0.9}), "normal"),
+        (FACTS, None),
+        (replace(POOR, status="failed", outcome=""), None),
+    ],
+)
+def test_a_text_stands_where_no_condition_does(facts, key):
+    message = present(facts)["message"]
+    assert (message and message["key"]) == key
+    assert message is None or len(message["text"]) > 100
+
+
+def test_the_signs_that_would_raise_this_result_and_no_others():
+    def signs(**changes) -> dict[str, str]:
+        return {one["text"]: one["code"] for one in present(replace(FACTS, **changes))["changes"]["urgent"]}
+
+    fast, dark = "It grows fast, within weeks.", "The dark spot changes its size, shape or colour."
+    assert signs()[fast] == "urgent"
+    assert next(iter(signs().values())) == "emergency"
+    assert dark not in signs()
+    assert signs(answers={**FACTS.answers, "pigmented": "yes"})[dark] == "urgent"
+    assert set(signs(tier="urgent").values()) == {"emergency"}
+
+
+def test_what_would_make_it_clearer():
+    issue = {"code": "blurred", "severity": "high", "advice_code": "hold_still"}
+    photo = PhotoFacts(1, lambda: b"", lambda: b"", "inconclusive", {"band": "poor", "issues": [issue]})
+    clearer = present(replace(POOR, photos=[photo]))["changes"]["clearer"]
+    assert clearer[0] == photo_advice()["hold_still"]
+    assert any("at an angle" in text for text in clearer)
+    close = {**PROBABILITIES, "psoriasis": 0.6}
+    assert any("close together" in t for t in present(replace(FACTS, probabilities=close))["changes"]["clearer"])
+    assert not any("close together" in text for text in present(FACTS)["changes"]["clearer"])
+
+
+@pytest.mark.parametrize("facts", [replace(FACTS, review=SIGNED), replace(FACTS, tier="emergency")], ids=["s", "e"])
+def test_nothing_is_weighed_after_a_signature_or_in_an_emergency(facts):
+    assert present(facts)["changes"] is None
+
+
+def test_dots_say_the_same_as_the_sentence():
+    first = present(FACTS)["differential"][0]
+    assert f"about {sum(first['dots'])} in 10" in first["likelihood_text"]
+    assert len(first["dots"]) == 10

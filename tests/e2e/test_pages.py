@@ -13,7 +13,15 @@ from tests.kit import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-OPEN_PAGES = ["home", "release_card", "finder_search", "account_login", "account_signup", "account_reset_password"]
+OPEN_PAGES = [
+    "home",
+    "release_card",
+    "report_verify",
+    "finder_search",
+    "account_login",
+    "account_signup",
+    "account_reset_password",
+]
 PRIVATE_PAGES = [
     "case_list", "case_create", "consent_edit", "my_data", "account_logout", "account_email",
     "account_change_password", "mfa_index",

@@ -128,7 +128,7 @@ def as_text(view: dict[str, Any]) -> str:
     lines = [view["standing_text"], "", view["tier"]["label"], view["tier"]["next_step"]]
     if view["emergency"]:
         lines.append(view["emergency"]["text"])
-    lines += ["", *(f"- {sentence}" for sentence in view["why"])]
+    lines += ["", *(f"- {sentence}" for sentence in view["why"]), view["tier_note"]]
     if view["judged"]:
         lines += [
             "",
