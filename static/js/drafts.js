@@ -10,7 +10,7 @@
 
   form.hidden = false;
   form.elements.submission_key.value = crypto.randomUUID();
-  form.addEventListener("change", () => site.emergency.show());
+  document.addEventListener("change", () => site.emergency.show()); // after choices.js has kept "none" apart
   help.querySelector("[data-go-on]").addEventListener("click", () => {
     accepted = true;
     form.querySelector("[data-next]").click();
