@@ -50,6 +50,15 @@ class CursorPages(CursorPagination):
             {"name": self.page_size_query_param, "in": "query", "description": "Rows of a page.", "schema": limit},
         ]
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A page: its rows, and the addresses of the pages beside it."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": address, "results": schema},
+        }
+
     def decode_cursor(self, request):
         try:
             return super().decode_cursor(request)

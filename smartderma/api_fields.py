@@ -25,6 +25,16 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class NullForEmpty(serializers.ChoiceField):
+    """A choice in an answer; the empty text of the database is null outside."""
+
+    def __init__(self, choices: Any, **options: Any) -> None:
+        super().__init__(choices, **{"read_only": True, "allow_null": True, **options})
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) or None
+
+
 class SwitchField(serializers.BooleanField):
     """JSON true or false; DRF's own field also takes 1, "yes" and "off"."""
 

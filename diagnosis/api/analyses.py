@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -19,12 +19,12 @@ from rest_framework.viewsets import GenericViewSet
 from diagnosis import access, images, services
 from diagnosis.api.fhir import FHIR_BUNDLE, FHIR_JSON, FhirRenderer, analysis_bundle
 from diagnosis.api.shared import MISSING, PROBLEMS, key_of, unusable_photo
-from diagnosis.models import Analysis
+from diagnosis.models import Analysis, Outcome, Tier
 from diagnosis.names import condition_label
 from diagnosis.presentation import is_urgency_known
 from diagnosis.questions import AnswersError, clean_answers
 from ml.taxonomy import BY_SLUG
-from smartderma.api_fields import FilePart
+from smartderma.api_fields import FilePart, NullForEmpty
 
 JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
 
@@ -45,6 +45,7 @@ class AnalysisRequest(serializers.Serializer):
             raise serializers.ValidationError("The answers are not valid JSON.") from error
 
 
+@extend_schema_serializer(component_name="Prediction")
 class PredictionBody(serializers.Serializer):
     condition = serializers.CharField()
     label = serializers.SerializerMethodField()  # type: ignore[assignment]
@@ -62,11 +63,15 @@ class PredictionBody(serializers.Serializer):
         return BY_SLUG[row.condition].snomed if row.condition in BY_SLUG else ""
 
 
+@extend_schema_serializer(component_name="Analysis")
 class AnalysisBody(serializers.ModelSerializer):
     """The job and, once it succeeded, its result. An abstention is a result: `outcome: "inconclusive"`."""
 
     status = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="queued_at")
+    outcome = NullForEmpty(Outcome.choices, help_text="null until it is known.")
+    failure = serializers.CharField(help_text="Why it failed; empty otherwise.")
+    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why it is inconclusive.")
     tier = serializers.SerializerMethodField()
     needs_review = serializers.BooleanField(source="case.needs_review")
     review_reasons = serializers.ListField(source="case.review_reasons", child=serializers.CharField())
@@ -97,9 +102,11 @@ class AnalysisBody(serializers.ModelSerializer):
         )
         read_only_fields = fields
 
+    @extend_schema_field(serializers.ChoiceField(sorted(JOB_STATUS.values())))
     def get_status(self, analysis) -> str:
         return JOB_STATUS[analysis.status]
 
+    @extend_schema_field(serializers.ChoiceField(Tier.choices, allow_null=True))
     def get_tier(self, analysis) -> str | None:
         """null where neither answers nor photos say how urgent it is."""
         case, judged = analysis.case, analysis.outcome == "assessed"

@@ -31,7 +31,28 @@ PAYLOAD = {
     "timestamp": WHEN,
     "data": {"case_id": CASE_ID, "analysis_id": ANALYSIS_ID},
 }
+ANALYSIS = {
+    "id": ANALYSIS_ID,
+    "status": "succeeded",
+    "created_at": WHEN,
+    "finished_at": WHEN,
+    "failure": "",
+    "outcome": "assessed",
+    "reasons": [],
+    "tier": "routine",
+    "needs_review": False,
+    "review_reasons": [],
+    "predictions": [
+        {"condition": "eczema", "label": "Eczema", "icd10": "L30.9", "snomed": "43116000", "probability": 0.71}
+    ],
+    "prediction_set": ["eczema"],
+    "photos": [{"outcome": "assessed", "reasons": [], "quality": {"score": 0.9, "band": "good", "issues": []}}],
+    "release": "r1",
+    "weights_sha256": "0" * 64,
+    "links": {"self": f"/api/v1/analyses/{ANALYSIS_ID}"},
+}
 EXAMPLES: Schema = {
+    "Analysis": ANALYSIS,
     "WebhookEndpoint": ENDPOINT,
     "WebhookEndpointWithSecret": {**ENDPOINT, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     "WebhookEndpointRequest": {"url": ENDPOINT["url"], "description": "Production", "events": ENDPOINT["events"]},
@@ -71,6 +92,8 @@ def example_of(schema: Schema, known: Schema) -> Any:
     if name in EXAMPLES:
         return EXAMPLES[name]
     inner = known.get(name, schema)
+    if "example" in inner:
+        return inner["example"]
     if inner.get("type") == "array":
         item = example_of(inner.get("items", {}), known)
         return None if item is None else [item]

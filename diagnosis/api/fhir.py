@@ -19,6 +19,17 @@ FHIR_JSON = "application/fhir+json"
 # For the schema: what a client may rely on; the rest is FHIR's own definition of a Bundle.
 FHIR_BUNDLE = {
     "type": "object",
+    "example": {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "timestamp": "2026-11-23T08:30:00Z",
+        "entry": [
+            {
+                "fullUrl": "urn:uuid:0b7a5d2e-5a41-5f8c-9a3b-6f1c7e0d9b52",
+                "resource": {"resourceType": "DiagnosticReport", "status": "preliminary"},
+            }
+        ],
+    },
     "description": "A FHIR R4 Bundle of type collection: DiagnosticReport, RiskAssessment, Observation, Media, ...",
     "required": ["resourceType", "type", "entry"],
     "properties": {

@@ -18,7 +18,7 @@ from diagnosis import access, services
 from diagnosis.api.shared import key_of
 from diagnosis.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from smartderma.api import Conflict
-from smartderma.api_fields import StrictSerializer, SwitchField, TextField
+from smartderma.api_fields import NullForEmpty, StrictSerializer, SwitchField, TextField
 
 SCOPES = dict.fromkeys(("get", "post", "patch", "delete"), "webhook:manage")
 
@@ -29,7 +29,7 @@ class EndpointBody(serializers.ModelSerializer):
 
     events = serializers.ListField(child=serializers.ChoiceField(WebhookEvent.choices))
     active = serializers.BooleanField(source="is_active")
-    disabled_reason = serializers.ChoiceField(WebhookEndpoint.Disabled.choices, allow_null=True)
+    disabled_reason = NullForEmpty(WebhookEndpoint.Disabled.choices)
 
     class Meta:
         model = WebhookEndpoint
@@ -46,10 +46,6 @@ class EndpointBody(serializers.ModelSerializer):
             "created_at",
         )
         read_only_fields = fields
-
-    def to_representation(self, endpoint: WebhookEndpoint) -> dict[str, Any]:
-        body = super().to_representation(endpoint)
-        return {**body, "disabled_reason": endpoint.disabled_reason or None}
 
 
 @extend_schema_serializer(component_name="WebhookEndpointWithSecret")
