@@ -349,6 +349,7 @@ SPECTACULAR_SETTINGS = {
         "Outcome": "diagnosis.models.Outcome",
         "WebhookEventType": "diagnosis.models.WebhookEvent",
         "WebhookDeliveryStatus": "diagnosis.models.WebhookDelivery.Status",
+        "WebhookError": "diagnosis.models.WebhookAttempt.Error",
         "WebhookDisabledReason": "diagnosis.models.WebhookEndpoint.Disabled",
     },
     "SERVE_INCLUDE_SCHEMA": False,

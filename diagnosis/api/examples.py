@@ -68,7 +68,7 @@ EXAMPLES: Schema = {
         "next_attempt_at": None,
         "created_at": WHEN,
         "finished_at": WHEN,
-        "tries": [{"at": WHEN, "status_code": 204, "error": "", "milliseconds": 83}],
+        "tries": [{"at": WHEN, "status_code": 204, "error": None, "milliseconds": 83}],
     },
 }
 METHODS = ("get", "post", "put", "patch", "delete")

@@ -79,7 +79,9 @@ class EndpointChange(EndpointRequest):
 
 @extend_schema_serializer(component_name="WebhookAttempt")
 class AttemptBody(serializers.ModelSerializer):
-    """One try. `error` says why there is no status: timeout, connection_failed, address_refused, ..."""
+    """One try. `error` says why there is no status."""
+
+    error = NullForEmpty(WebhookAttempt.Error.choices)
 
     class Meta:
         model = WebhookAttempt

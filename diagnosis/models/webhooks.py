@@ -225,10 +225,20 @@ class WebhookDelivery(models.Model):
 class WebhookAttempt(models.Model):
     """One try to deliver: what came back. No body and no header of the receiver is kept."""
 
+    class Error(models.TextChoices):
+        """Why there is no status: the codes of `smartderma.outbound.post`."""
+
+        ADDRESS_REFUSED = "address_refused", _("The name leads to an address that is not public.")
+        NAME_NOT_FOUND = "name_not_found", _("The name was not found.")
+        TIMEOUT = "timeout", _("The receiver took longer than 15 seconds.")
+        CERTIFICATE_REFUSED = "certificate_refused", _("The certificate is not valid for this name.")
+        CONNECTION_FAILED = "connection_failed", _("No connection could be made.")
+        BAD_ANSWER = "bad_answer", _("The answer was not HTTP.")
+
     delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries")
     at = models.DateTimeField(default=timezone.now, editable=False)
     status_code = models.PositiveSmallIntegerField(null=True)
-    error = models.CharField(max_length=32, blank=True)
+    error = models.CharField(max_length=32, choices=Error.choices, blank=True)
     milliseconds = models.PositiveIntegerField()
 
     class Meta:
