@@ -49,6 +49,15 @@ def storage_is_private(app_configs, **kwargs) -> list[Error]:
 
 
 @register()
+def translations_are_compiled(app_configs, **kwargs) -> list[Error]:
+    """Without the compiled files every page would be English, and nothing would say so."""
+    sources = [path for folder in settings.LOCALE_PATHS for path in folder.glob("*/LC_MESSAGES/*.po")]
+    if all(path.with_suffix(".mo").exists() for path in sources):
+        return []
+    return [Error("The translations are not compiled: run python -m deploy.messages.", id="smartderma.E013")]
+
+
+@register()
 def demo_accounts_stay_in_development(app_configs, **kwargs) -> list[Error]:
     if settings.DEMO_ACCOUNTS and not settings.DEBUG:
         return [

@@ -109,6 +109,12 @@ def test_library_texts_that_people_see_are_translated(language):
             assert gettext(text) != text, (language, text)
 
 
+def test_the_footer_of_a_report_counts_in_reading_order(language):
+    """reports.context takes the sentence apart at the two numbers, the page first."""
+    text = read(language).get("Page %(page)s of %(pages)s").string
+    assert text.index("%(page)s") < text.index("%(pages)s")
+
+
 # --- templates -----------------------------------------------------------------------------------------------------
 HIDDEN = re.compile(
     r"\{#.*?#\}|\{%\s*comment\b.*?\{%\s*endcomment\s*%\}"
@@ -122,6 +128,9 @@ LITERAL = re.compile(r"""(?:default(?:_if_none)?|yesno|join):["']([^"']*)["']"""
 GIVEN = re.compile(r"""\b(?:title|text|label|message)=["']([^"']+)["']""")
 
 
+SILENT = {"script", "style", "code", "kbd"}  # kbd: what is printed on the key
+
+
 class Words(HTMLParser):
     """Text nodes and spoken attributes of a template without its tags."""
 
@@ -131,11 +140,11 @@ class Words(HTMLParser):
         self.silent = 0
 
     def handle_starttag(self, tag, attrs):
-        self.silent += tag in {"script", "style", "code"}
+        self.silent += tag in SILENT
         self.found += [value or "" for name, value in attrs if name in SPOKEN]
 
     def handle_endtag(self, tag):
-        self.silent -= tag in {"script", "style", "code"}
+        self.silent -= tag in SILENT
 
     def handle_data(self, data):
         if not self.silent:
@@ -218,3 +227,37 @@ def test_texts_are_collected_from_code_and_templates():
     found = {path for message in our_texts() for path, _line in message.locations}
     assert {"diagnosis/questions/table.py", "templates/diagnosis/home.html"} <= found
     assert collect.our_texts().get("Back", "part of the body")
+
+
+# --- compiling, sides ----------------------------------------------------------------------------------------------
+def test_translations_are_compiled_once_and_the_site_refuses_to_start_without(tmp_path, settings):
+    from deploy import messages
+    from smartderma.checks import translations_are_compiled
+
+    folder = tmp_path / "es" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    source = folder / "django.po"
+    source.write_text('msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "a"\nmsgstr "b"\n')
+    settings.LOCALE_PATHS = [tmp_path]
+    assert [error.id for error in translations_are_compiled(None)] == ["smartderma.E013"]
+    messages.compile_one(source)
+    assert messages.is_fresh(source)
+    assert translations_are_compiled(None) == []
+    assert sorted(path.name for path in folder.iterdir()) == ["django.mo", "django.po"]
+
+
+PHYSICAL_CSS = re.compile(
+    r"(?:margin|padding|border)-(?:left|right)\b|text-align:\s*(?:left|right)|float:|(?<![\w-])(?:left|right)\s*:"
+)
+PHYSICAL_CLASS = re.compile(
+    r"""(?<=["'\s:])-?(?:m[lr]|p[lr]|left|right|border-[lr]|rounded-[lr]|text-(?:left|right)|float)(?:-[\w.\[\]/]+)?(?=["'\s])"""
+)
+
+
+def test_sides_are_logical():
+    """Start and end instead of left and right: the same page serves right-to-left languages."""
+    for path in sorted((ROOT / "static" / "css").glob("*.css")):
+        assert not PHYSICAL_CSS.findall(path.read_text(encoding="utf-8")), path.name
+    for path in TEMPLATES:
+        for classes in re.findall(r'class="([^"]*)"', path.read_text(encoding="utf-8")):
+            assert not PHYSICAL_CLASS.findall(f'"{classes}"'), f"{name_of(path)}: {classes}"
