@@ -143,8 +143,8 @@ class Stack:
     environment: dict[str, str]
     running: ExitStack = field(default_factory=ExitStack)
 
-    def worker(self, queues: str = "inference", **environment: str) -> Program:
-        return self._keep(servers.start_worker(self.folder, queues, {**self.environment, **environment}))
+    def worker(self, queues: str = "inference", pool: str = "prefork", **environment: str) -> Program:
+        return self._keep(servers.start_worker(self.folder, queues, {**self.environment, **environment}, pool=pool))
 
     def beat(self, **environment: str) -> Program:
         return self._keep(servers.start_beat(self.folder, {**self.environment, **environment}))
