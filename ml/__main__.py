@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 # Each module adds its commands in `register(subparsers)`; what is heavy is imported only when a command runs.
-COMMAND_MODULES = ("ml.data.cli", "ml.training.cli", "ml.evaluation.cli", "ml.evaluation.cli_studies", "ml.serving.cli")
+COMMAND_MODULES = (
+    "ml.data.cli",
+    "ml.training.cli",
+    "ml.training.cli_compare",
+    "ml.evaluation.cli",
+    "ml.evaluation.cli_studies",
+    "ml.serving.cli",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -54,7 +54,11 @@ def studies_text(studies: Mapping[str, Any]) -> list[str]:
         f"## {title}\n\n" + (write(studies[name]) if studies.get(name) else NOT_MEASURED)
         for title, name, write in sections
     ]
-    extra = (("Class imbalance, compared", "balance"), ("Settings that were searched", "tuning"))
+    extra = (
+        ("Class imbalance, compared on validation", "balance"),
+        ("Settings that were searched, on validation", "tuning"),
+        ("Members and votes, on validation", "ensemble"),
+    )
     return texts + [f"## {title}\n\n{_rows(studies[name])}" for title, name in extra if studies.get(name)]
 
 

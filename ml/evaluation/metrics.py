@@ -21,7 +21,7 @@ Figure = dict[str, float]
 def measure(
     probabilities: np.ndarray, labels: np.ndarray, groups: Sequence[str], classes: Sequence[str]
 ) -> dict[str, Any]:
-    """All overall figures, each {"value", "low", "high", "n"}, and "per_class"."""
+    """All overall figures, each {"value", "low", "high", "n"}, and "per_class"; macro_auc is None of one class."""
     counts = np.bincount(labels, minlength=len(classes))
     ranked = [_Ranked(probabilities[:, index], labels == index) for index in np.flatnonzero(counts)]
     present, large = np.flatnonzero(counts), np.flatnonzero(counts >= SMALL_CLASS)
@@ -34,9 +34,10 @@ def measure(
         "macro_f1": lambda w: _f1(probabilities, labels, w)[present].mean(),
         "top3": lambda w: _share(_in_top(probabilities, labels, 3), w),
         "ece": lambda w: calibration_error(probabilities, labels, w),
-        "macro_auc": lambda w: np.nanmean([one.area(w) for one in ranked]),
     }
-    figures: dict[str, Any] = bootstrap(scores, groups)
+    if len(present) > 1:
+        scores["macro_auc"] = lambda w: _mean_known([one.area(w) for one in ranked])
+    figures: dict[str, Any] = {"macro_auc": None} | bootstrap(scores, groups)
     return figures | {"per_class": per_class(probabilities, labels, classes)}
 
 
@@ -161,6 +162,12 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str,
 
 def _share(right: np.ndarray, weights: np.ndarray) -> float:
     return float((right * weights).sum() / weights.sum())
+
+
+def _mean_known(values: Sequence[float]) -> float:
+    """Mean of those that are numbers: a resample may leave out a class."""
+    known = [value for value in values if not np.isnan(value)]
+    return sum(known) / len(known) if known else float("nan")
 
 
 def _in_top(probabilities: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

@@ -21,6 +21,7 @@ STUDIES = (
     "leave_source_out",
     "balance",
     "tuning",
+    "ensemble",
 )
 
 

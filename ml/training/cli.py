@@ -21,8 +21,11 @@ def _register_train(subparsers: argparse._SubParsersAction) -> None:
     train = subparsers.add_parser(
         "train",
         help="train one network",
-        description="Train one network. Settings come from a file in ml/configs, then from --set. "
-        "A killed run goes on with --resume exactly where its last epoch ended.",
+        description="Train one network. Settings come from a file in ml/configs, then from --set (FIELD=VALUE): "
+        "balance=sqrt|oversample|undersample|weights|none, optimizer=adamw|adam, schedule=cosine|plateau|constant, lr, "
+        "weight_decay, warmup, dropout, batch, epochs, size, patience, stop_on=macro_f1|val_loss, keep_every (epochs), "
+        "precision=auto|bf16|fp32, workers (threads that prepare batches), board=off|scalars|full (TensorBoard). "
+        "best.pt has the best macro-F1 on validation. A killed run goes on with --resume where its last epoch ended.",
     )
     train.add_argument("config", type=Path, help="TOML file with the fields of ml.training.train.TrainConfig")
     train.add_argument("--manifest", type=Path, required=True, help="CSV of labelled photos with a part column")
@@ -55,6 +58,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
 def run_train(args: argparse.Namespace) -> int:
     """Train; 1 and one sentence when the manifest or a setting is wrong."""
     from ml.data.manifest import ManifestError, check_manifest, read_manifest
+    from ml.training.late import LateTrainer
     from ml.training.train import Trainer, select_photos
 
     try:
@@ -66,7 +70,7 @@ def run_train(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     extra = read_manifest(args.extra) if args.extra else None
-    trainer = Trainer(
+    trainer = (LateTrainer if config.views else Trainer)(
         config,
         list(manifest.classes),
         select_photos(manifest, packed, "train"),
@@ -124,12 +128,16 @@ def read_config(file: Path, overrides: dict):
 
 
 def _overrides(args: argparse.Namespace) -> dict:
+    init = "pretrained" if args.pretrained else args.init
+    return parse_settings(args.set) | ({"init": init} if init else {})
+
+
+def parse_settings(items: list[str]) -> dict:
+    """FIELD=VALUE pairs as TOML values; what is no TOML value is text."""
     import tomllib
 
-    pairs = [item.partition("=") for item in args.set]
-    values = {key: _parse(tomllib, value) for key, _, value in pairs}
-    init = "pretrained" if args.pretrained else args.init
-    return values | ({"init": init} if init else {})
+    pairs = [item.partition("=") for item in items]
+    return {key: _parse(tomllib, value) for key, _, value in pairs}
 
 
 def _parse(tomllib, value: str):

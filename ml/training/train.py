@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, precision_score, recall_score
 from timm.optim import param_groups_layer_decay
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
@@ -22,9 +21,19 @@ from tqdm import tqdm
 from ml.data.manifest import UNLABELLED, Manifest
 from ml.data.pack import Packed
 from ml.training.augment import augment_batch, center_view, random_crop
+from ml.training.board import Board
 from ml.training.distill import Distiller
+from ml.training.loader import prefetch
 from ml.training.mix import mix_batch
 from ml.training.networks import bf16_helps, build_network, input_statistics, split_features
+from ml.training.recipe import (
+    build_optimizer,
+    check_choices,
+    class_weights,
+    draw_epoch,
+    epochs_since_best,
+    learning_rate,
+)
 
 NO_LABEL = -1
 
@@ -36,7 +45,11 @@ class TrainConfig:
     ``size`` in px (``final_size``: that of the last ``final_share`` of the epochs). ``distill`` weighs the teacher's
     feature maps, ``imitate`` its answers; both 0 = no teacher. ``mix``: share of batches under MixUp or CutMix.
     ``layer_decay``: factor of the learning rate from one layer group to the one before it. ``source_power``: 0 draws
-    the photos of a class alike, 1 draws its sources alike.
+    the photos of a class alike, 1 draws its sources alike. ``freeze`` keeps the stem and so many stages as they are;
+    ``views``: see `ml.training.late`. ``balance``, ``optimizer``, ``schedule``, ``precision``: see `ml.training.recipe`.
+    A run stops when ``stop_on`` has not improved for ``patience`` epochs; ``keep_every`` keeps a checkpoint every so
+    many epochs (0: none); ``workers`` threads prepare batches ahead; ``board``: off, scalars or full (histograms too).
+    Raises ValueError for a choice that does not exist.
     """
 
     architecture: str
@@ -50,6 +63,7 @@ class TrainConfig:
     layer_decay: float = 1.0
     source_power: float = 0.0
     freeze: int = 0
+    views: int = 0
     settle: bool = False
     fixed_norms: bool = False
     size: int = 160
@@ -67,6 +81,17 @@ class TrainConfig:
     patience: int = 5
     seed: int = 1
     threads: int = 0
+    balance: str = "sqrt"
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    precision: str = "auto"
+    stop_on: str = "macro_f1"
+    keep_every: int = 0
+    workers: int = 0
+    board: str = "off"
+
+    def __post_init__(self) -> None:
+        check_choices(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -111,7 +136,8 @@ class Trainer:
         self.net = self.net.to(memory_format=torch.channels_last)
         _freeze_early(self.net, config.freeze)
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.net))
-        self.bf16 = bf16_helps(config.architecture)
+        self.bf16 = config.precision == "bf16" or (config.precision == "auto" and bf16_helps(config.architecture))
+        self.class_weights = class_weights(train.labels, len(classes), config.balance)
         self.distiller = Distiller(config, self.net) if config.distill or config.imitate else None
         self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
         if config.settle:
@@ -119,51 +145,78 @@ class Trainer:
         if config.probe:
             fit_head(self.net, self.train, size=config.size)
         self.ema = ModelEmaV3(self.net, decay=config.ema, use_warmup=True)
-        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.lr, weight_decay=config.weight_decay)
+        self.optimizer = build_optimizer(config, self._parameter_groups())
 
     def fit(self, run: Path, *, resume: bool = False) -> Path:
         """Train to the last epoch or until ``patience`` epochs bring nothing. Returns the best checkpoint."""
         run.mkdir(parents=True, exist_ok=True)
         if resume and (run / "last.pt").is_file():
             self._restore(run / "last.pt")
-        if self.config.probe and not self.history:
-            self._keep_if_best(run, self._validate())
+        board = Board(run, self.classes, full=self.config.board == "full") if self.config.board != "off" else None
+        if (self.config.probe or self.config.init.startswith("inherit:")) and not self.history:
+            self._keep_if_best(run, *self._validate())
         while self.epoch < self.config.epochs and not self._stale():
             torch.manual_seed(self.config.seed * 1000 + self.epoch)
-            record = self._train_epoch() | self._validate()
+            trained, (judged, logits) = self._train_epoch(), self._validate()
             self.epoch += 1
+            record = trained | judged
             self.history.append({"epoch": self.epoch, "time": time.strftime("%H:%M:%S"), **record})
-            self._keep_if_best(run, record)
-            _save(run / "last.pt", self._full_state())
-            (run / "history.json").write_text(json.dumps(self.history, indent=1))
+            self._keep_if_best(run, record, logits)
+            self._keep(run)
+            if board:
+                self._show(board, record, logits)
         return run / "best.pt"
 
-    def _keep_if_best(self, run: Path, record: dict[str, float]) -> None:
-        """A probed head is a result of its own: fine-tuning has to beat it."""
+    def _keep(self, run: Path) -> None:
+        """What a resumed run needs, the curve, and now and then a checkpoint that stays."""
+        _save(run / "last.pt", self._full_state())
+        (run / "history.json").write_text(json.dumps(self.history, indent=1))
+        if self.config.keep_every and self.epoch % self.config.keep_every == 0:
+            _save(run / f"epoch-{self.epoch:03}.pt", self._release_state() | {"metrics": self.history[-1]})
+
+    def _keep_if_best(self, run: Path, record: dict[str, float], logits: np.ndarray) -> None:
+        """A probed or inherited head is a result of its own, to be beaten. Its validation logits stay beside it."""
         if record["macro_f1"] > self.best:
             self.best = record["macro_f1"]
-            _save(run / "best.pt", self._release_state())
+            _save(run / "best.pt", self._release_state() | {"metrics": {"epoch": self.epoch, **record}})
+            np.savez(run / "val.npz", logits=logits, labels=self.val.labels, rows=self.val.rows)
+
+    def _show(self, board: Board, record: dict[str, float], logits: np.ndarray) -> None:
+        board.epoch(self.epoch, record, logits, self.val.labels)
+        size = self._size()
+        images = torch.stack([center_view(self.val.packed[int(row)], size) for row in self.val.rows[:8]])
+        board.network(self.epoch, self.net, self._normalise(images))
+        if self.epoch == self.config.epochs or self._stale():
+            board.close()
 
     def _train_epoch(self) -> dict[str, float]:
         self.net.train()
         if self.config.fixed_norms:
             _fix_norms(self.net)
-        rng = np.random.default_rng([self.config.seed, self.epoch])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        order = self._draw(rng)
+        order = self._draw(np.random.default_rng([self.config.seed, self.epoch]))
         batches = np.array_split(order, max(1, len(order) // self.config.batch))
+        ready = prefetch(lambda number: self._prepare(number, batches[number]), len(batches), self.config.workers)
         losses = []
-        for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch + 1}", mininterval=30)):
+        bar = tqdm(ready, desc=f"epoch {self.epoch + 1}", total=len(batches), mininterval=30)
+        for number, (images, targets, known) in enumerate(bar):
             rate = self._set_rate((self.epoch + number / len(batches)) / self.config.epochs)
-            images, labels = self._load(batch, rng, generator)
-            losses.append(self._update(images, labels, generator))
+            losses.append(self._update(images, targets, known))
         return {"loss": float(np.mean(losses)), "lr": rate}
 
-    def _update(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> float:
-        images, targets = self._mix(images, labels, generator)
+    def _prepare(self, number: int, batch: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Batch ``number`` of this epoch: images [N, 3, S, S] in 0..1, soft targets [N, C], which have a label [N].
+
+        Its randomness depends on seed, epoch and number alone: any thread may make it.
+        """
+        rng = np.random.default_rng([self.config.seed, self.epoch, number])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        images, labels = self._load(batch, rng, generator)
+        return *self._mix(images, labels, generator), labels != NO_LABEL
+
+    def _update(self, images: Tensor, targets: Tensor, known: Tensor) -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            logits, maps = split_features(self.net, self._normalise(images))
-        loss = self._label_loss(logits.float(), targets, labels != NO_LABEL)
+            logits, maps = self._forward(images)
+        loss = self._label_loss(logits.float(), targets, known)
         if self.distiller:
             loss = loss + self.distiller(images, logits.float(), maps)
         self.optimizer.zero_grad(set_to_none=True)
@@ -174,10 +227,14 @@ class Trainer:
         self.ema.update(self.net, step=self.step)
         return float(loss.detach())
 
+    def _forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return split_features(self.net, self._normalise(images))
+
     def _label_loss(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         if not bool(known.any()):
             return logits.sum() * 0
-        return F.cross_entropy(logits[known], targets[known], label_smoothing=self.config.label_smoothing)
+        smooth = self.config.label_smoothing
+        return F.cross_entropy(logits[known], targets[known], self.class_weights, label_smoothing=smooth)
 
     def _mix(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Some batches are mixed; one with unlabelled photos is left alone, for a mixed photo needs both labels."""
@@ -186,12 +243,11 @@ class Trainer:
         return mix_batch(images, labels, len(self.classes), generator)
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        """One epoch: labelled photos (>= 0) by the square root of class size, unlabelled ones as -1 - index."""
-        counts = np.bincount(self.train.labels, minlength=len(self.classes))
-        weight = 1 / np.sqrt(counts[self.train.labels])
-        if self.config.source_power:
-            weight = weight * _source_weight(self.train) ** self.config.source_power
-        order = rng.choice(len(self.train), len(self.train), p=weight / weight.sum())
+        """One epoch: labelled photos (>= 0) as ``balance`` says, unlabelled ones as -1 - index."""
+        config, factor = self.config, None
+        if config.source_power:
+            factor = _source_weight(self.train) ** config.source_power
+        order = draw_epoch(self.train.labels, config.balance, rng, seed=config.seed, factor=factor)
         if self.extra and self.distiller:
             count = min(len(self.extra), round(self.config.extra_share * len(order)))
             order = np.concatenate([order, -1 - rng.choice(len(self.extra), count, replace=False)])
@@ -216,24 +272,26 @@ class Trainer:
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def _set_rate(self, progress: float) -> float:
-        """Linear warm-up, then half a cosine; a pure function of progress, so that a resumed run agrees."""
-        config = self.config
-        ramp = progress / config.warmup if config.warmup else 1.0
-        rest = (progress - config.warmup) / (1 - config.warmup)
-        rate = config.lr * (ramp if ramp < 1 else 0.5 * (1 + math.cos(math.pi * min(1.0, rest))) + 0.01)
+        """Set the learning rate of every group by its share; returns that of the last layer."""
+        rate = learning_rate(self.config, progress, self.history)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         return rate
 
-    def _validate(self) -> dict[str, float]:
+    def _validate(self) -> tuple[dict[str, float], np.ndarray]:
+        """Figures of the averaged weights on validation, and their logits [N, C]."""
         logits = predict_logits(self.ema.module, self.val, size=self.config.final_size or self.config.size)
         guess, truth = logits.argmax(1), self.val.labels
-        return {
+        macro = {"average": "macro", "zero_division": 0}
+        record = {
             "val_loss": float(F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))),
             "accuracy": float((guess == truth).mean()),
             "balanced_accuracy": float(balanced_accuracy_score(truth, guess)),
-            "macro_f1": float(f1_score(truth, guess, average="macro", zero_division=0)),
+            "macro_precision": float(precision_score(truth, guess, **macro)),
+            "macro_recall": float(recall_score(truth, guess, **macro)),
+            "macro_f1": float(f1_score(truth, guess, **macro)),
         }
+        return record, logits
 
     @torch.no_grad()
     def _settle_norms(self, batches: int = 12) -> None:
@@ -260,8 +318,7 @@ class Trainer:
         return shares + ([{"params": adapters, "share": 1.0}] if adapters else [])
 
     def _stale(self) -> bool:
-        best = max(range(len(self.history)), key=lambda i: self.history[i]["macro_f1"], default=0)
-        return len(self.history) - 1 - best >= self.config.patience
+        return epochs_since_best(self.history, self.config.stop_on) >= self.config.patience
 
     def _release_state(self) -> dict:
         return {
@@ -306,6 +363,10 @@ def _source_weight(photos: Photos) -> np.ndarray:
 
 def _freeze_early(net: nn.Module, stages: int) -> None:
     """Stem and the first ``stages`` stages of an inverted residual network keep their weights."""
+    if stages and not hasattr(net, "conv_stem"):
+        raise ValueError(
+            "Only networks with a stem and stages (the EfficientNet and MobileNet families) can be frozen."
+        )
     if stages:
         for module in (net.conv_stem, net.bn1, *net.blocks[:stages]):
             module.requires_grad_(False)

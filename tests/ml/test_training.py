@@ -20,6 +20,7 @@ from ml.data.pack import pack_manifest
 from ml.training.augment import augment_batch, center_view, random_crop
 from ml.training.cli import read_config
 from ml.training.inherit import inherit_from_lite
+from ml.training.late import LateTrainer
 from ml.training.mix import mix_batch
 from ml.training.networks import build_network, input_statistics, load_packaged, split_features
 from ml.training.train import TrainConfig, Trainer, fit_head, predict_logits, select_photos
@@ -133,10 +134,9 @@ def test_distillation_moves_features_towards_the_teacher(photos: dict) -> None:
     config = replace(CONFIG, architecture="test_efficientnet", distill=1.0, lr=1e-2, warmup=0.0)
     trainer = _trainer(photos, config, extra=photos["extra"])
     images, _ = trainer._load(np.arange(-8, 0), np.random.default_rng(0), torch.Generator().manual_seed(0))
-    unlabelled = torch.full((8,), -1)
     first = _distance(trainer, images)
     for _ in range(12):
-        trainer._update(images, unlabelled, torch.Generator())
+        trainer._update(images, torch.zeros(8, 3), torch.zeros(8, dtype=bool))
     assert _distance(trainer, images) < 0.9 * first
 
 
@@ -147,7 +147,7 @@ def test_a_student_learns_the_answers_of_a_trained_teacher(photos: dict, tmp_pat
     images, _ = trainer._load(np.arange(8), np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = _distance(trainer, images)
     for _ in range(20):
-        trainer._update(images, torch.full((8,), -1), torch.Generator())
+        trainer._update(images, torch.zeros(8, 3), torch.zeros(8, dtype=bool))
     assert _distance(trainer, images) < 0.5 * first
 
 
@@ -263,3 +263,35 @@ def test_a_crop_shows_part_of_the_photo_and_the_view_its_middle() -> None:
     assert squashed[:, :, :5].max() == 0
     crop = random_crop(photo, 32, np.random.default_rng(0), scale=(0.3, 0.4))
     assert crop.shape == (3, 32, 32)
+
+
+LATE = replace(
+    CONFIG, architecture="efficientnet_b0", freeze=4, views=2, fixed_norms=True, mix=0.0, warmup=0.0, epochs=3, lr=1e-2
+)
+
+
+def test_late_stages_learn_over_stored_views(photos: dict, tmp_path: Path) -> None:
+    trainer = LateTrainer(LATE, photos["classes"], photos["train"], photos["val"])
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    trainer.fit(tmp_path)
+    changed = {name for name, value in trainer.net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed, "nothing was trained"
+    assert not [name for name in changed if name.startswith(("conv_stem", "bn1", "blocks.0", "blocks.3"))]
+    assert {"classifier.weight", "conv_head.weight"} <= changed
+    assert sorted(file.name for file in tmp_path.glob("view-*")) == ["view-0.pt", "view-1.pt"]
+
+
+def test_a_stored_view_answers_as_the_whole_network(photos: dict, tmp_path: Path) -> None:
+    trainer = LateTrainer(LATE, photos["classes"], photos["train"], photos["val"])
+    trainer.net.eval()
+    images = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        logits, _ = trainer._forward(trainer._early(images))
+        whole = trainer.net(trainer._normalise(images))
+    assert torch.allclose(logits, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"freeze": 0}, {"distill": 1.0}, {"architecture": "test_resnet"}])
+def test_stored_views_need_frozen_stages_and_no_teacher(photos: dict, wrong: dict) -> None:
+    with pytest.raises(ValueError, match="stages"):
+        LateTrainer(replace(LATE, **wrong), photos["classes"], photos["train"], photos["val"])
