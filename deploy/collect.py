@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from gettext import GNUTranslations
 from pathlib import Path
 
 import allauth
@@ -121,10 +122,13 @@ def is_known(base: Path, language: str, text: str | tuple, context: str | None) 
 
 @lru_cache(maxsize=32)
 def own_translations(base: Path, language: str) -> list[dict]:
-    from gettext import GNUTranslations
+    """What each of the library's compiled files for a language holds, by text or by (text, plural form)."""
+    return [catalog_of(path) for path in sorted(base.rglob(f"locale/{language}/LC_MESSAGES/django.mo"))]
 
-    files = sorted(base.rglob(f"locale/{language}/LC_MESSAGES/django.mo"))
-    return [GNUTranslations(path.open("rb"))._catalog for path in files]  # type: ignore[attr-defined]
+
+def catalog_of(path: Path) -> dict:
+    with path.open("rb") as file:
+        return GNUTranslations(file)._catalog  # type: ignore[attr-defined]
 
 
 def needed(language: str) -> Catalog:
