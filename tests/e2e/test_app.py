@@ -21,7 +21,8 @@ KEPT = """async () => { const found = []; for (const name of await caches.keys()
     for (const request of await (await caches.open(name)).keys()) found.push(new URL(request.url).pathname);
     return found }"""
 CHECK = """async () => { await smartderma.device.keep({key: "k", person: smartderma.person(),
-    created: new Date().toISOString(), action: "/cases/new/", uploads: "/uploads/", answers: [], photos: [], state: "login"}); }"""
+    created: new Date().toISOString(), action: "/cases/new/", uploads: "/uploads/", answers: [], photos: [],
+    state: "login"}); }"""
 
 
 @pytest.fixture

@@ -133,8 +133,8 @@ def test_a_refused_file_is_named_and_the_keyboard_alone_finishes_the_check(toy_r
 class Keys:
     """A person who only has a keyboard: Tab until the wanted thing has the focus."""
 
-    NAME = """() => { const e = document.activeElement; return [e.textContent, e.ariaLabel,
-        ...[...(e.labels || [])].map((label) => label.textContent)].join(" ").trim() }"""
+    NAME = """() => { const e = document.activeElement; const labels = [...(e.labels || [])];
+        return e.matches("a, button, summary") ? e.textContent : labels.map((label) => label.textContent).join(" ") }"""
 
     def __init__(self, page: Page) -> None:
         self.page = page
