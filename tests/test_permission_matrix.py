@@ -6,11 +6,15 @@ import uuid
 from dataclasses import dataclass, field
 
 import pytest
+from django.core import signing
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
-from diagnosis import services
+from accounts.services_export import export_request
+from accounts.tasks import build_export_task
+from diagnosis import images, services
 from diagnosis.models import Case
+from diagnosis.notices import SALT
 from reports.services import report_render
 from tests.kit import factories, photos
 
@@ -59,6 +63,18 @@ CASE_NAMES = {
     "case_delete": ("get", 200),
 }
 
+SPOT_NAMES: dict[str, tuple[str, int, str, dict]] = {
+    "case_file": ("get", 200, "case", {}),
+    "case_unfile": ("post", 302, "case", {}),
+    "lesion_detail": ("get", 200, "lesion", {}),
+    "lesion_rename": ("post", 302, "lesion", {"name": "Mole"}),
+    "lesion_delete": ("get", 200, "lesion", {}),
+    "note_create": ("post", 302, "lesion", {"text": "Bigger?"}),
+    "note_delete": ("post", 302, "note", {}),
+    "reminder_set": ("post", 302, "lesion", {"months": "3"}),
+    "reminder_stop": ("post", 302, "lesion", {}),
+}
+
 WAITING = {"submission_key": str(uuid.uuid4()), "shot": "other"}
 
 MATRIX: dict[str, list[Row]] = {
@@ -97,6 +113,33 @@ MATRIX: dict[str, list[Row]] = {
         ]
         for name, (method, status) in CASE_NAMES.items()
     },
+    # Spots are the patient's; dermatologists see the photos that were sent to them, side by side, and nothing else.
+    **{
+        name: [
+            Row(allow(status, "owner"), method=method, data=data, case=case, part=part) for case in ("private", "sent")
+        ]
+        for name, (method, status, part, data) in SPOT_NAMES.items()
+    },
+    "lesion_list": [Row(allow(200, "owner", "stranger"))],
+    "lesion_compare": [Row(PRIVATE, case="private", part="lesion"), Row(READABLE, case="sent", part="lesion")],
+    "message_inbox": [Row(allow(200, "owner", "stranger", "unverified", *READERS))],
+    "message_list": [
+        Row(PRIVATE, case="private"),
+        Row(READABLE, case="sent"),
+        Row(allow(422, "owner", *READERS), method="post", case="sent"),
+    ],
+    "attachment_file": [Row(READABLE, case="sent", part="attachment")],
+    "notice_settings": [Row(allow(200, "owner", "stranger", "unverified", *READERS))],
+    "mail_stop": [Row(OPEN, case="site", part="stop"), Row(OPEN, method="post", case="site", part="stop")],
+    "data_export": [Row(allow(200, *SIGNED_IN))],
+    "data_export_create": [Row(allow(302, *SIGNED_IN), method="post")],
+    "data_export_file": [Row(OWNER, case="private", part="export")],
+    "access_log": [Row(allow(200, *SIGNED_IN))],
+    "account_delete": [
+        Row(allow(200, "owner", "stranger", "unverified", *READERS)),
+        Row(allow(302, *SIGNED_IN), method="post", data={"sure": "on"}),  # to the page that asks for the password
+    ],
+    "erasure_certificate": [Row(OPEN, case="site", part="certificate")],  # it names nobody
     "image_file": [Row(PRIVATE, case="private", part="image"), Row(READABLE, case="sent", part="image")],
     "heatmap_file": [Row(PRIVATE, case="private", part="finding"), Row(READABLE, case="sent", part="finding")],
     "report_create": [
@@ -209,7 +252,7 @@ def people() -> dict[str, object]:
 
 
 @pytest.fixture
-def objects(people) -> dict[tuple[str, str], object]:
+def objects(people, request) -> dict[tuple[str, str], object]:
     """Ids of a case that only its owner may see, and of one that was sent to the dermatologists."""
     ids = {("site", "language"): "en"}
     for name, make in (("private", factories.case_done), ("sent", factories.case_in_review)):
@@ -219,13 +262,50 @@ def objects(people) -> dict[tuple[str, str], object]:
         finding.heatmap.save("map.png", photos_file(), save=True)
         finding.member_maps.create(member="densenet121", png=b"png")
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
-        parts["report"] = report_render(case=case, language="en")
-        parts["waiting"] = services.photo_take_in(patient=people["owner"], data=photos.skin(), **WAITING)
-        parts["upload"] = services.upload_start(owner=people["owner"], length=10, sha256="0" * 64)
-        ids |= {(name, part): row.pk for part, row in parts.items()} | {(name, "code"): parts["report"].code}
+        ids |= {(name, part): row.pk for part, row in parts.items()}
         ids[name, "map"] = (finding.pk, "densenet121")
+        if {"report", "code"} & asked_for(request):
+            report = report_render(case=case, language="en")
+            ids |= {(name, "report"): report.pk, (name, "code"): report.code}
+        if {"waiting", "upload"} & asked_for(request):
+            waiting = services.photo_take_in(patient=people["owner"], data=photos.skin(), **WAITING)
+            upload = services.upload_start(owner=people["owner"], length=10, sha256="0" * 64)
+            ids |= {(name, "waiting"): waiting.pk, (name, "upload"): upload.pk}
+        if {"lesion", "note"} & asked_for(request):
+            ids |= spot(name, case, make(patient=people["owner"]))
+    if {"attachment", "export", "certificate", "stop"} & asked_for(request):
+        ids |= own_data(people["owner"], ids["sent", "case"])
     ids |= desk(people)
     return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
+
+
+def asked_for(request) -> set[str]:
+    """The kinds of objects in the rows of this test: what is dear is made only where it is looked at."""
+    return {row.part for row in MATRIX[request.node.callspec.params["name"]]}
+
+
+def spot(name: str, *cases) -> dict[tuple[str, str], object]:
+    """Ids of a spot that these cases are filed under, and of a note on it."""
+    lesion = services.lesion_create(patient=cases[0].patient, body_site="arm")
+    for case in cases:
+        services.case_file(case=case, lesion=lesion)
+    note = services.note_create(lesion=lesion, text="Itches.")
+    return {(name, "lesion"): lesion.pk, (name, "note"): (lesion.pk, note.pk)}
+
+
+def own_data(owner, sent_case) -> dict[tuple[str, str], object]:
+    """A photo in a message, a download that is ready, a certificate, and the key of a link that stops e-mails."""
+    photo = images.inspect_upload(photos.skin(size=(160, 160)))
+    case = Case.objects.get(pk=sent_case)
+    message = services.message_send(case=case, author=owner, text="", photos=[photo])
+    export = export_request(user=owner, language="en")
+    build_export_task(str(export.pk))
+    return {
+        ("sent", "attachment"): message.attachments.get().pk,
+        ("private", "export"): export.pk,
+        ("site", "certificate"): services.case_erase(case=factories.case_queued()).pk,
+        ("site", "stop"): signing.dumps(["result_ready", owner.pk], salt=SALT),
+    }
 
 
 def desk(people) -> dict[tuple[str, str], object]:
