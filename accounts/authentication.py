@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
+import time
+from dataclasses import dataclass
+
+from django.core.cache import cache
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, MethodNotAllowed, NotAuthenticated
 from rest_framework.permissions import BasePermission
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from accounts.models import PartnerKey
 from accounts.services import key_digest
+from accounts.services_partners import key_touch, limits_of
+
+WINDOW_SECONDS = 60
 
 
 class PartnerKeyAuthentication(BaseAuthentication):
@@ -26,7 +32,7 @@ class PartnerKeyAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed("The Authorization header must be 'Bearer <key>'.")
         key = self.find(parts[1])
-        PartnerKey.objects.filter(pk=key.pk).update(last_used_at=timezone.now())
+        key_touch(key=key)
         return key.partner.contact, key
 
     def find(self, raw: bytes) -> PartnerKey:
@@ -60,15 +66,51 @@ class HasScope(BasePermission):
     def has_permission(self, request, view) -> bool:
         if not isinstance(request.auth, PartnerKey):
             raise NotAuthenticated("Send an API key as 'Authorization: Bearer <key>'.")
-        scope = getattr(view, "scopes", {}).get(request.method.lower())
+        method = "get" if request.method == "HEAD" else request.method.lower()
+        if method not in getattr(view, "scopes", {}):
+            raise MethodNotAllowed(request.method)
+        scope = view.scopes[method]
         self.message = f"This key lacks the scope {scope}."
         return scope in request.auth.scopes
 
 
-class KeyThrottle(SimpleRateThrottle):
-    """A limit per key, not per address: a partner's servers share addresses."""
+class KeyThrottle(BaseThrottle):
+    """Requests of one key in one minute, counted in the cache. Per key, not per address: servers share addresses."""
 
-    scope = "key"
+    def allow_request(self, request, view) -> bool:
+        if not isinstance(request.auth, PartnerKey):
+            return True
+        limit = limits_of(request.auth.partner).requests_per_minute
+        window, second = divmod(int(time.time()), WINDOW_SECONDS)
+        used = _count(f"rate-{request.auth.pk}-{window}")
+        request.rate = Rate(limit=limit, remaining=max(limit - used, 0), reset=WINDOW_SECONDS - second)
+        self.reset = request.rate.reset
+        return used <= limit
 
-    def get_cache_key(self, request, view) -> str | None:
-        return f"throttle-{request.auth.pk}" if isinstance(request.auth, PartnerKey) else None
+    def wait(self) -> float:
+        return float(self.reset)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many requests a key may send in this minute, how many are left, and in how many seconds it starts again."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+    def headers(self) -> dict[str, str]:
+        """As in the IETF draft "RateLimit header fields for HTTP" (draft-ietf-httpapi-ratelimit-headers)."""
+        return {
+            "RateLimit-Policy": f'"requests";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"requests";r={self.remaining};t={self.reset}',
+        }
+
+
+def _count(name: str) -> int:
+    """One more; the cache adds in one step, so that no two processes read the same number."""
+    cache.add(name, 0, 2 * WINDOW_SECONDS)
+    try:
+        return cache.incr(name)
+    except ValueError:  # it ran out between the two steps
+        return 1

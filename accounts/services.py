@@ -57,10 +57,15 @@ def access_record(
 
 @transaction.atomic
 def partner_key_create(
-    *, partner: Partner, name: str, scopes: Collection[str], expires_at: datetime | None = None
+    *,
+    partner: Partner,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None = None,
+    sandbox: bool = False,
 ) -> tuple[PartnerKey, str]:
-    """A new key and, this once, its text `sd_live_...`."""
-    text = f"sd_live_{secrets.token_urlsafe(32)}"
+    """A new key and, this once, its text: `sd_live_...`, or `sd_test_...` for the sandbox."""
+    text = f"{'sd_test_' if sandbox else 'sd_live_'}{secrets.token_urlsafe(32)}"
     key = PartnerKey(
         partner=partner,
         name=name,
@@ -68,6 +73,7 @@ def partner_key_create(
         prefix=text[:8],
         last_four=text[-4:],
         scopes=sorted(scopes),
+        sandbox=sandbox,
         expires_at=expires_at,
     )
     key.full_clean()

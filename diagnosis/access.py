@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
@@ -17,6 +17,8 @@ from accounts.services import access_record
 from diagnosis import blind
 from diagnosis.models import (
     Analysis,
+    AnalysisQuerySet,
+    Batch,
     Case,
     CaseImage,
     CaseQuerySet,
@@ -28,6 +30,7 @@ from diagnosis.models import (
     MessageAttachment,
     NoteTemplate,
     PhotoFinding,
+    Review,
     SavedView,
     Upload,
     WebhookDelivery,
@@ -67,10 +70,74 @@ def case_for_task(case_id: uuid.UUID | str) -> Case | None:
     return Case.objects.select_related("patient").prefetch_related(*CASE_PARTS).filter(pk=case_id).first()
 
 
+def partner_analyses(key: PartnerKey) -> AnalysisQuerySet:
+    """The analyses of a key's partner by the age of their cases, newest first, with what a list shows of them."""
+    found = Analysis.objects.of_key(key).annotate(sent_at=F("case__created_at"))
+    return found.select_related("case").prefetch_related("predictions", "findings", "case__reviews")
+
+
 def partner_analysis_get(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis:
-    """An analysis of the key's partner. Raises Http404 otherwise."""
-    analyses = Analysis.objects.of_key(key).select_related("case").prefetch_related("predictions", "findings")
-    return _one(analyses, analysis_id)
+    """An analysis of the key's partner; polled, hence not logged each time. Raises Http404 otherwise."""
+    return _one(partner_analyses(key), analysis_id)
+
+
+def partner_analysis_is_over(key: PartnerKey, analysis_id: uuid.UUID) -> bool:
+    """True once there is no more to wait for, also when it was erased meanwhile."""
+    return not Analysis.objects.of_key(key).filter(pk=analysis_id, status__in=["queued", "running"]).exists()
+
+
+def partner_cases(key: PartnerKey) -> CaseQuerySet:
+    """The cases of a key's partner, newest first, with what a list shows of them."""
+    return Case.objects.of_key(key).prefetch_related("images", "analyses", "reviews")
+
+
+def partner_images(key: PartnerKey) -> QuerySet[CaseImage]:
+    """The photos of a key's partner, newest first."""
+    return CaseImage.objects.of_key(key).order_by("-created_at", "-pk")
+
+
+def partner_image_get(key: PartnerKey, image_id: uuid.UUID) -> CaseImage:
+    """One of `partner_images`. Raises Http404 otherwise."""
+    return _one(partner_images(key), image_id)
+
+
+def partner_image_open(key: PartnerKey, image_id: uuid.UUID) -> CaseImage:
+    """The same for reading its pixels, which is logged. Raises Http404 also when the photo is gone."""
+    image = _one(partner_images(key).exclude(file=""), image_id)
+    access_record(actor=None, partner=key.partner, subject=None, action="photo", obj=image)
+    return image
+
+
+def partner_reviews(key: PartnerKey) -> QuerySet[Review]:
+    """Signed opinions on a partner's cases, newest first."""
+    return Review.objects.of_key(key).order_by("-signed_at", "-pk")
+
+
+def partner_review_get(key: PartnerKey, review_id: uuid.UUID) -> Review:
+    """One of `partner_reviews`. Raises Http404 otherwise."""
+    return _one(partner_reviews(key), review_id)
+
+
+def partner_reports(key: PartnerKey) -> QuerySet[Report]:
+    """The reports of a partner's cases, newest first."""
+    return Report.objects.of_key(key).order_by("-created_at", "-pk")
+
+
+def partner_report_get(key: PartnerKey, report_id: uuid.UUID) -> Report:
+    """One of `partner_reports`, logged. Raises Http404 otherwise."""
+    report = _one(partner_reports(key), report_id)
+    access_record(actor=None, partner=key.partner, subject=None, action="report", obj=report)
+    return report
+
+
+def partner_batches(key: PartnerKey) -> QuerySet[Batch]:
+    """The batches of a partner, newest first."""
+    return Batch.objects.of_key(key).order_by("-created_at", "-pk")
+
+
+def partner_batch_get(key: PartnerKey, batch_id: uuid.UUID) -> Batch:
+    """One of `partner_batches`. Raises Http404 otherwise."""
+    return _one(partner_batches(key), batch_id)
 
 
 def partner_case_get(key: PartnerKey, case_id: uuid.UUID) -> Case:

@@ -35,11 +35,11 @@ class Assessment:
         return "assessed" if self.triage.names_disease else "inconclusive"
 
 
-def predict(photos: Sequence[bytes]) -> CaseResult:
-    """Run the active release over the photos of one case. Raises `ml.serving.EngineError` when it cannot start."""
+def predict(photos: Sequence[bytes], release: str = "") -> CaseResult:
+    """Run a release (by default the active one) over the photos of one case. Raises `ml.serving.EngineError`."""
     from ml.serving import combine, get_engine  # a worker's import: onnxruntime stays out of the web
 
-    engine = get_engine(settings.MODEL_RELEASE, settings.INFERENCE_DEVICE)
+    engine = get_engine(release or settings.MODEL_RELEASE, settings.INFERENCE_DEVICE)
     return combine(engine.predict(photos))
 
 
@@ -59,9 +59,9 @@ def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None
     )
 
 
-def assess(photos: Sequence[bytes], answers: Mapping[str, Any]) -> Assessment:
-    """Model, then rules. `answers` come from `questions.clean_answers`. Raises PhotosUnreadable."""
-    result = predict(photos)
+def assess(photos: Sequence[bytes], answers: Mapping[str, Any], release: str = "") -> Assessment:
+    """Model (`release`: a pinned one), then rules; `answers` of `questions.clean_answers`. Raises PhotosUnreadable."""
+    result = predict(photos, release)
     if result.outcome == "unusable":
         raise PhotosUnreadable(result.error)
     return Assessment(result=result, triage=triage.assess(answers=answers, prediction=facts_for_triage(result)))

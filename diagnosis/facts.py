@@ -130,7 +130,7 @@ def _analysis_facts(analysis: Analysis | None) -> dict[str, Any]:
 
 def _photos_of_case(case: Case, analysis: Analysis | None) -> list[PhotoFacts]:
     findings = {f.image_id: f for f in analysis.findings.all()} if analysis else {}
-    return [_photo_of_row(image, findings.get(image.pk)) for image in case.images.all()]
+    return [_photo_of_row(image, findings.get(image.pk)) for image in case.images.all() if image.file]
 
 
 def _photo_of_row(image: CaseImage, finding: PhotoFinding | None) -> PhotoFacts:

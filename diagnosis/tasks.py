@@ -9,35 +9,64 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from diagnosis import access, services, webhooks
-from diagnosis.assessment import PhotosUnreadable, assess
+from diagnosis import access, sandbox, services, webhooks
+from diagnosis.assessment import Assessment, PhotosUnreadable, assess
 from diagnosis.models import Analysis, Notice, WebhookDelivery
 
 log = structlog.get_logger(__name__)
 WEBHOOK_TURN_SECONDS = 20
 
 
-@shared_task(
-    soft_time_limit=settings.ANALYSIS_SOFT_LIMIT_SECONDS,
-    time_limit=settings.ANALYSIS_HARD_LIMIT_SECONDS,
-)
+LIMITS = {
+    "soft_time_limit": settings.ANALYSIS_SOFT_LIMIT_SECONDS,
+    "time_limit": settings.ANALYSIS_HARD_LIMIT_SECONDS,
+}
+
+
+@shared_task(soft_time_limit=LIMITS["soft_time_limit"], time_limit=LIMITS["time_limit"])
 def run_analysis_task(analysis_id: str) -> None:
+    """A patient's photos."""
+    run_analysis(analysis_id)
+
+
+@shared_task(soft_time_limit=LIMITS["soft_time_limit"], time_limit=LIMITS["time_limit"])
+def run_partner_analysis_task(analysis_id: str) -> None:
+    """A partner's photos. Inference workers take from this queue and from that of the patients in turn."""
+    run_analysis(analysis_id)
+
+
+@shared_task(soft_time_limit=LIMITS["soft_time_limit"], time_limit=LIMITS["time_limit"])
+def run_bulk_analysis_task(analysis_id: str) -> None:
+    """Photos of a batch or of the sandbox, on a queue that nobody waits for."""
+    run_analysis(analysis_id)
+
+
+def run_analysis(analysis_id: str) -> None:
     """Claim, predict, store. An expected failure is a state; an unexpected one marks the row and is raised again."""
     analysis = Analysis.objects.claim(analysis_id)
     if analysis is None:
         log.info("analysis_already_taken", analysis=analysis_id)
         return
     try:
-        assessment = assess(access.photo_bytes(analysis.case), analysis.case.answers)
-        services.analysis_complete(analysis=analysis, assessment=assessment)
+        services.analysis_complete(analysis=analysis, assessment=_assess(analysis))
     except PhotosUnreadable:
         services.analysis_fail(analysis=analysis, failure="unreadable")
+    except sandbox.ScenarioStuck:
+        services.analysis_put_back(analysis=analysis)
+    except sandbox.ScenarioFails as script:
+        services.analysis_fail(analysis=analysis, failure=str(script))
     except SoftTimeLimitExceeded:
         services.analysis_fail(analysis=analysis, failure="timeout")
         raise
     except Exception:
         services.analysis_fail(analysis=analysis, failure="error")
         raise
+
+
+def _assess(analysis: Analysis) -> Assessment:
+    if analysis.case.sandbox:
+        return sandbox.assess(analysis)
+    return assess(access.photo_bytes(analysis.case), analysis.case.answers, release=analysis.pinned_release)
 
 
 @shared_task(soft_time_limit=60, time_limit=90)
@@ -138,3 +167,18 @@ def sweep_orphans_task() -> None:
     count = services.orphans_forget()
     if count:
         log.warning("orphans_found", count=count)
+
+
+@shared_task(soft_time_limit=300, time_limit=330)
+def run_batch_task(batch_id: str) -> None:
+    """Read the next items of a batch; see `services.batch_run`."""
+    batch = services.batch_claim(batch_id=batch_id)
+    if batch is not None:
+        services.batch_run(batch=batch)
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def sweep_partner_api_task() -> None:
+    """Beat calls this: batches that nobody holds, answers that are older than their day."""
+    services.batches_sweep()
+    services.requests_expire()

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.pagination import CursorPagination
@@ -23,7 +24,7 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class CursorPages(CursorPagination):
-    """Opaque cursor, 100 rows at most, unique tie-break; a tampered cursor is 400."""
+    """Opaque cursor, 100 rows at most, unique tie-break; a tampered cursor or limit is 400."""
 
     page_size = 25
     page_size_query_param = "limit"
@@ -62,8 +63,32 @@ class CursorPages(CursorPagination):
     def decode_cursor(self, request):
         try:
             return super().decode_cursor(request)
-        except exceptions.NotFound as error:
-            raise exceptions.ValidationError({"cursor": "This cursor is not one of ours."}) from error
+        except (exceptions.NotFound, ValueError, OverflowError) as error:
+            raise exceptions.ValidationError({"cursor": _("This cursor is not one of ours.")}) from error
+
+    def paginate_queryset(self, queryset, request, view=None):
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValueError, TypeError, OverflowError) as error:  # a position that is no date
+            raise exceptions.ValidationError({"cursor": _("This cursor is not one of ours.")}) from error
+
+
+class Problem(exceptions.APIException):
+    """An error with a status of its own: `Problem(409, "in_progress", "…", headers={"Retry-After": "1"})`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail, code)
+        self.status_code = status
+        self.headers = headers or {}
+        self.errors = errors or []
 
 
 class Conflict(exceptions.APIException):
@@ -93,16 +118,24 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         exc = exceptions.NotFound("There is nothing here that you may see.")
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
+    elif isinstance(exc, RequestDataTooBig):
+        exc = Problem(413, "too_large", _("The body is too large."))
+    elif isinstance(exc, UnreadablePostError):
+        exc = Problem(408, "too_slow", _("The body did not arrive in time."))
+    elif isinstance(exc, SuspiciousOperation):
+        exc = exceptions.ParseError(_("The request cannot be understood."))
     elif isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(get_error_detail(exc))
     response = exception_handler(exc, context)
     if response is None:
         return None
-    errors = _errors(exc.detail) if isinstance(exc, exceptions.ValidationError) else []
-    detail = "; ".join(error["message"] for error in errors) or str(getattr(exc, "detail", exc))
+    errors = error_list(exc.detail) if isinstance(exc, exceptions.ValidationError) else getattr(exc, "errors", [])
+    detail = "; ".join(dict.fromkeys(error["message"] for error in errors)) or str(getattr(exc, "detail", exc))
     path = context["request"].path
     response.data = problem(status=response.status_code, detail=detail, instance=path, errors=errors)
     response.content_type = PROBLEM_JSON
+    for name, value in getattr(exc, "headers", {}).items():
+        response[name] = value
     return response
 
 
@@ -126,10 +159,10 @@ class ProblemMiddleware:
         return response
 
 
-def _errors(detail: Any, pointer: str = "") -> list[dict[str, str]]:
-    """Flatten DRF's nested messages to a list of JSON pointers."""
+def error_list(detail: Any, pointer: str = "") -> list[dict[str, str]]:
+    """Flatten DRF's nested messages to a list of `{pointer, code, message}`; pointers are JSON pointers."""
     if isinstance(detail, dict):
-        return [error for key, value in detail.items() for error in _errors(value, f"{pointer}/{key}")]
+        return [error for key, value in detail.items() for error in error_list(value, f"{pointer}/{key}")]
     if isinstance(detail, list):
-        return [error for value in detail for error in _errors(value, pointer)]
+        return [error for value in detail for error in error_list(value, pointer)]
     return [{"pointer": pointer, "code": str(detail.code), "message": str(detail)}]

@@ -141,6 +141,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "diagnosis.tasks.escalate_reviews_task",
         "schedule": env.float("ESCALATE_SECONDS", default=60.0),
     },
+    "sweep-partner-api": {"task": "diagnosis.tasks.sweep_partner_api_task", "schedule": 60.0},
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
     "sweep-orphans": {"task": "diagnosis.tasks.sweep_orphans_task", "schedule": 6 * 3600.0},
     "send-reminders": {"task": "diagnosis.tasks.send_reminders_task", "schedule": 900.0},
@@ -155,8 +156,12 @@ CELERY_BEAT_SCHEDULE = {
 }
 # GPU workers run the same task on a queue of their own: set INFERENCE_QUEUE=inference-gpu for web and worker.
 INFERENCE_QUEUE = env.str("INFERENCE_QUEUE", default="inference")
+PARTNER_QUEUE = f"{INFERENCE_QUEUE}-partners"  # the same workers, who take from both queues in turn
 CELERY_TASK_ROUTES = {  # all others: "default"
     "diagnosis.tasks.run_analysis_task": {"queue": INFERENCE_QUEUE},
+    "diagnosis.tasks.run_partner_analysis_task": {"queue": PARTNER_QUEUE},
+    "diagnosis.tasks.run_bulk_analysis_task": {"queue": "bulk"},
+    "diagnosis.tasks.run_batch_task": {"queue": "bulk"},
     "diagnosis.tasks.send_webhooks_task": {"queue": "webhooks"},  # a slow receiver must not hold up reports
 }
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
@@ -229,6 +234,8 @@ MAX_MESSAGE_PHOTOS = 3
 MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
 UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
 FACE_WAIT_SECONDS = env.int("FACE_WAIT_SECONDS", default=20)
+MAX_PART_BYTES = 8 * 1024 * 1024  # one PATCH of the partner API
+MAX_BATCH_BYTES = env.int("MAX_BATCH_MB", default=500) * 1024 * 1024
 SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -319,6 +326,18 @@ PERMISSIONS_POLICY: dict = {
 }
 
 # --- API -----------------------------------------------------------------------------------------------------------
+# What the plans of partners allow: requests of one key a minute, analyses of a partner a month and at one time.
+DEFAULT_PLANS = {
+    "trial": {"requests_per_minute": 60, "analyses_per_month": 200, "concurrent": 5},
+    "standard": {"requests_per_minute": 300, "analyses_per_month": 10_000, "concurrent": 50},
+    "large": {"requests_per_minute": 1200, "analyses_per_month": 200_000, "concurrent": 500},
+}
+PARTNER_PLANS = env.json("PARTNER_PLANS", default=DEFAULT_PLANS)
+IDEMPOTENCY_HOURS = 24
+# `Prefer: wait=N` holds a thread of the web server: at most this share of them, and not for longer than this.
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+API_WAIT_SHARE = env.float("API_WAIT_SHARE", default=0.25)
+API_WAIT_SECONDS = env.int("API_WAIT_SECONDS", default=20)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.PartnerKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScope"],
@@ -327,7 +346,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "smartderma.api.problem_handler",
     "DEFAULT_PAGINATION_CLASS": "smartderma.api.CursorPages",
     "DEFAULT_THROTTLE_CLASSES": ["accounts.authentication.KeyThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"key": env.str("API_RATE", default="300/min")},
+    "DEFAULT_PARSER_CLASSES": ["smartderma.parsing.StrictJSONParser"],
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,  # the format is asked for in Accept, never in the address
 }

@@ -168,11 +168,27 @@ MATRIX: dict[str, list[Row]] = {
     "note_template_delete": [Row(allow(302, "dermatologist"), method="post", case="desk", part="text")],
     "licence_apply": [Row({**OPEN, "operator": 404, "partner": 404})],
     "licence_document": [Row(allow(200, "unverified", "operator"), case="desk", part="licence")],
-    # The API knows keys, not log-ins: a session gets nothing (keys are tested in tests/diagnosis/test_api.py).
-    "analysis-list": [Row(dict.fromkeys(ROLES, 401), method="post")],
-    "analysis-detail": [
-        Row(dict.fromkeys(ROLES, 401), method=method, case="private", part="analysis") for method in ("get", "delete")
-    ],
+    # The API knows keys, not log-ins: a session gets nothing. Keys: tests/diagnosis/test_api_matrix.py.
+    **{
+        name: [Row(dict.fromkeys(ROLES, 401), method=method) for method in methods]
+        for name, methods in {
+            "analysis-list": ("get", "post"), "case-list": ("get",), "image-list": ("get", "post"),
+            "review-list": ("get", "post"), "report-list": ("get", "post"), "release-list": ("get",),
+            "usage-list": ("get",), "finder-list": ("post",), "batch-list": ("get", "post"),
+            "sandbox-photo-list": ("get",),
+        }.items()
+    },
+    **{
+        name: [Row(dict.fromkeys(ROLES, 401), method=method, case="private", part=part) for method in methods]
+        for name, part, methods in (
+            ("analysis-detail", "analysis", ("get", "delete")), ("analysis-report", "analysis", ("get",)),
+            ("case-detail", "case", ("get", "delete")), ("image-detail", "image", ("get", "patch", "delete")),
+            ("image-content", "image", ("get",)), ("review-detail", "case", ("get",)),
+            ("report-detail", "report", ("get",)), ("release-detail", "case", ("get",)),
+            ("batch-detail", "case", ("get", "delete")), ("batch-items", "case", ("get",)),
+            ("sandbox-photo-detail", "case", ("get",)),
+        )
+    },
     # The signature is the right (tests/diagnosis/test_fhir_api.py); a link that nobody signed leads nowhere.
     "signed_file": [Row(dict.fromkeys(ROLES, 404), case="private", part="image")],
     "webhook-endpoint-list": [Row(dict.fromkeys(ROLES, 401), method=method) for method in ("get", "post")],

@@ -2,165 +2,182 @@
 
 from __future__ import annotations
 
-import json
+import io
+import math
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field, extend_schema_serializer
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
+from accounts.services_partners import QuotaExceeded
 from diagnosis import access, images, services
+from diagnosis.api.bodies import JOB_STATUS, AnalysisBody
 from diagnosis.api.fhir import FHIR_BUNDLE, FHIR_JSON, FhirRenderer, analysis_bundle
-from diagnosis.api.shared import MISSING, PROBLEMS, key_of, unusable_photo
-from diagnosis.models import Analysis, Outcome, Tier
-from diagnosis.names import condition_label
-from diagnosis.presentation import is_urgency_known
-from diagnosis.questions import AnswersError, clean_answers
-from ml.taxonomy import BY_SLUG
-from smartderma.api_fields import FilePart, NullForEmpty
+from diagnosis.api.idempotency import Answer, once
+from diagnosis.api.shared import MISSING, CasePages, PartnerResource, key_of, unusable_photos
+from diagnosis.api.waiting import asked_seconds, wait_for
+from diagnosis.images import InspectedPhoto
+from diagnosis.models import Analysis, Case, Upload
+from diagnosis.partner_request import Asked, RequestFields
+from smartderma.api import Problem
+from smartderma.api_fields import FilePart
+from smartderma.parsing import StrictJSONParser, StrictMultiPartParser
 
-JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
-
-
-class AnalysisRequest(serializers.Serializer):
-    """Multipart: 1 to 5 `photos`, `answers` as a JSON text, optionally a pseudonymous `external_patient`."""
-
-    photos = serializers.ListField(child=FilePart(), min_length=1, max_length=5)
-    answers = serializers.CharField(max_length=20000)
-    external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{0,64}$", required=False, allow_blank=True, default="")
-
-    def validate_answers(self, text: str) -> dict[str, Any]:
-        try:
-            return clean_answers(json.loads(text))
-        except AnswersError as error:
-            raise serializers.ValidationError(error.errors.get("answers") or error.errors) from error
-        except (ValueError, RecursionError) as error:  # not JSON, or a number of thousands of digits
-            raise serializers.ValidationError("The answers are not valid JSON.") from error
+SWITCHES = {"true": True, "false": False}  # multipart knows texts only
+RETRY_SECONDS = "2"
+BUSY_SECONDS = "5"
 
 
-@extend_schema_serializer(component_name="Prediction")
-class PredictionBody(serializers.Serializer):
-    condition = serializers.CharField()
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]
-    icd10 = serializers.SerializerMethodField()
-    snomed = serializers.SerializerMethodField()
-    probability = serializers.FloatField()
+@extend_schema_serializer(component_name="AnalysisWithPhotos")
+class PhotosRequest(RequestFields):
+    """multipart/form-data: 1 to 5 `photos` of at most 20 MB and the other fields; `answers` as a JSON text."""
 
-    def get_label(self, row) -> str:
-        return condition_label(row.condition)
-
-    def get_icd10(self, row) -> str:
-        return BY_SLUG[row.condition].icd10 if row.condition in BY_SLUG else ""
-
-    def get_snomed(self, row) -> str:
-        return BY_SLUG[row.condition].snomed if row.condition in BY_SLUG else ""
+    photos = serializers.ListField(child=FilePart(), min_length=1, max_length=settings.MAX_PHOTOS)
 
 
-@extend_schema_serializer(component_name="Analysis")
-class AnalysisBody(serializers.ModelSerializer):
-    """The job and, once it succeeded, its result. An abstention is a result: `outcome: "inconclusive"`."""
+@extend_schema_serializer(component_name="AnalysisOfUploads")
+class UploadsRequest(RequestFields):
+    """application/json: the ids of 1 to 5 whole uploads (`POST /api/v1/images`); `upload_id` for a single one."""
 
-    status = serializers.SerializerMethodField()
-    created_at = serializers.DateTimeField(source="queued_at")
-    outcome = NullForEmpty(Outcome.choices, help_text="null until it is known.")
-    failure = serializers.CharField(help_text="Why it failed; empty otherwise.")
-    reasons = serializers.ListField(child=serializers.CharField(), help_text="Why it is inconclusive.")
-    tier = serializers.SerializerMethodField()
-    needs_review = serializers.BooleanField(source="case.needs_review")
-    review_reasons = serializers.ListField(source="case.review_reasons", child=serializers.CharField())
-    predictions = PredictionBody(many=True, source="named_predictions")
-    prediction_set = serializers.ListField(source="named_set", child=serializers.CharField())
-    photos = serializers.SerializerMethodField()
-    links = serializers.SerializerMethodField()
+    upload_id = serializers.UUIDField(required=False)
+    upload_ids = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=settings.MAX_PHOTOS, required=False
+    )
 
-    class Meta:
-        model = Analysis
-        fields = (
-            "id",
-            "status",
-            "created_at",
-            "finished_at",
-            "failure",
-            "outcome",
-            "reasons",
-            "tier",
-            "needs_review",
-            "review_reasons",
-            "predictions",
-            "prediction_set",
-            "photos",
-            "release",
-            "weights_sha256",
-            "links",
-        )
-        read_only_fields = fields
-
-    @extend_schema_field(serializers.ChoiceField(sorted(JOB_STATUS.values())))
-    def get_status(self, analysis) -> str:
-        return JOB_STATUS[analysis.status]
-
-    @extend_schema_field(serializers.ChoiceField(Tier.choices, allow_null=True))
-    def get_tier(self, analysis) -> str | None:
-        """null where neither answers nor photos say how urgent it is."""
-        case, judged = analysis.case, analysis.outcome == "assessed"
-        return case.tier if is_urgency_known(case.tier, judged=judged, signed=case.latest_review is not None) else None
-
-    def get_photos(self, analysis) -> list[dict[str, Any]]:
-        return [{"outcome": f.outcome, "reasons": f.reasons, "quality": f.quality} for f in analysis.findings.all()]
-
-    def get_links(self, analysis) -> dict[str, str]:
-        return {"self": reverse("analysis-detail", args=[analysis.pk])}
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        one, several = values.pop("upload_id", None), values.pop("upload_ids", [])
+        ids = [*([one] if one else []), *several]
+        if len(ids) != len(set(ids)) or not 1 <= len(ids) <= settings.MAX_PHOTOS or (one and several):
+            raise serializers.ValidationError({"upload_ids": _("Name 1 to 5 uploads, each once.")})
+        return {**values, "upload_ids": ids}
 
 
-class AnalysisViewSet(GenericViewSet):
-    """Create, read and erase analyses of one's own patients."""
+class AnalysisQuery(serializers.Serializer):
+    """What a list of analyses can be narrowed to."""
+
+    status = serializers.ChoiceField(list(JOB_STATUS.values()), required=False)
+    external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{1,64}\Z", required=False)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A checked request with its photos, which decoded, and the uploads that they came in."""
+
+    asked: Asked
+    photos: Sequence[InspectedPhoto]
+    uploads: Sequence[Upload] = ()
+
+
+class AnalysisViewSet(PartnerResource):
+    """Create, list, read and erase analyses of your own patients."""
 
     serializer_class = AnalysisBody
-    parser_classes = [MultiPartParser]
     scopes = {"post": "analysis:write", "get": "analysis:read", "delete": "analysis:write"}
-    lookup_value_converter = "uuid"
     queryset = Analysis.objects.none()
-    pagination_class = None
-    filter_backends: list = []
+    pagination_class = CasePages
 
-    @extend_schema(
-        request={"multipart/form-data": AnalysisRequest},
-        responses={202: AnalysisBody, **PROBLEMS, 422: OpenApiResponse(description="A photo cannot be used.")},
-    )
-    def create(self, request: Request) -> Response:
-        """Store the photos and queue their analysis: 202 with `Location` and `Retry-After`."""
-        form = AnalysisRequest(data=request.data)
-        form.is_valid(raise_exception=True)
-        try:
-            photos = images.inspect_uploads(form.validated_data["photos"])
-        except DjangoValidationError as error:
-            return unusable_photo(request, error)
-        case = services.case_submit(
-            partner=key_of(request).partner,
-            external_patient=form.validated_data["external_patient"],
-            photos=photos,
-            answers=form.validated_data["answers"],
-            language=request.LANGUAGE_CODE,
-            submission_key=uuid.uuid4(),
-        )
-        analysis = access.partner_analysis_get(key_of(request), case.analyses.get().pk)
-        headers = {"Location": reverse("analysis-detail", args=[analysis.pk]), "Retry-After": "2"}
-        return Response(AnalysisBody(analysis).data, status=status.HTTP_202_ACCEPTED, headers=headers)
+    def get_parsers(self) -> list[BaseParser]:
+        return [StrictMultiPartParser(), StrictJSONParser()]
 
     def get_renderers(self) -> list[BaseRenderer]:
         """FHIR only where there is one analysis to show."""
         return [JSONRenderer(), *([FhirRenderer()] if getattr(self, "action", "") == "retrieve" else [])]
 
+    @extend_schema(parameters=[AnalysisQuery], responses={200: AnalysisBody(many=True)})
+    def list(self, request: Request) -> Response:
+        """Your analyses, the newest first."""
+        query = AnalysisQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        found = access.partner_analyses(key_of(request))
+        if patient := query.validated_data.get("external_patient"):
+            found = found.filter(case__external_patient=patient)
+        if wanted := query.validated_data.get("status"):
+            found = found.filter(status=next(own for own, job in JOB_STATUS.items() if job == wanted))
+        page = self.paginate_queryset(found)
+        return self.get_paginated_response(AnalysisBody(page, many=True).data)
+
     @extend_schema(
-        responses={(200, "application/json"): AnalysisBody, (200, FHIR_JSON): FHIR_BUNDLE, **PROBLEMS, **MISSING}
+        request={"multipart/form-data": PhotosRequest, "application/json": UploadsRequest},
+        parameters=[
+            OpenApiParameter("Idempotency-Key", str, "header", description="The same key and body are worked on once."),
+            OpenApiParameter("Prefer", str, "header", description="`wait=10`: wait for the result up to so long."),
+        ],
+        responses={
+            200: OpenApiResponse(AnalysisBody, description="Ready in time, or a duplicate of an earlier analysis."),
+            202: OpenApiResponse(AnalysisBody, description="Queued; poll `Location`."),
+            409: OpenApiResponse(description="An equal request is being worked on, or an upload is not whole."),
+            410: OpenApiResponse(description="What this Idempotency-Key made has been erased."),
+            422: OpenApiResponse(description="A photo cannot be used, or the Idempotency-Key was used differently."),
+        },
     )
+    def create(self, request: Request) -> Response:
+        """Store the photos and queue their analysis: 202 with `Location` and `Retry-After`."""
+        response = once(request, lambda submission_key: self._create(request, submission_key))
+        return self._waited(request, response)
+
+    def _create(self, request: Request, submission_key: uuid.UUID) -> Answer:
+        sent = read_request(request)
+        key, asked = key_of(request), sent.asked
+        same: dict[str, Any] = {
+            "key": key,
+            "photos": sent.photos,
+            "answers": asked.answers,
+            "external_patient": asked.external_patient,
+        }
+        earlier = None if asked.force else services.duplicate_find(**same, release=asked.terms.release)
+        if earlier and earlier.case.submission_key != submission_key:
+            return Answer(self._job(request, earlier.pk, duplicate=True), earlier.case)
+        try:
+            case = services.partner_case_submit(
+                **same,
+                language=request.LANGUAGE_CODE,
+                submission_key=submission_key,
+                terms=asked.terms,
+                uploads=sent.uploads,
+            )
+        except QuotaExceeded as error:
+            raise quota_problem(error) from error
+        except services.TooManyAtOnce as error:
+            raise Problem(429, "too_many_at_once", str(error), headers={"Retry-After": BUSY_SECONDS}) from error
+        return Answer(self._job(request, first_analysis(case)), case)
+
+    def _job(self, request: Request, pk: uuid.UUID, *, duplicate: bool = False) -> Response:
+        """The answer to a POST: 200 with what is there already, else 202."""
+        analysis = access.partner_analysis_get(key_of(request), pk)
+        body = AnalysisBody(analysis, context={"duplicate": duplicate}).data
+        headers = {"Location": reverse("analysis-detail", args=[pk])}
+        if duplicate:
+            return Response(body, headers=headers)
+        return Response(body, status=status.HTTP_202_ACCEPTED, headers={**headers, "Retry-After": RETRY_SECONDS})
+
+    def _waited(self, request: Request, response: Response) -> Response:
+        """Wait as the client prefers, if a place to wait is free; say so only when we did."""
+        seconds = asked_seconds(request)
+        if response.status_code != status.HTTP_202_ACCEPTED or not seconds:
+            return response
+        key, pk = key_of(request), uuid.UUID(str(response.data["id"]))
+        if not wait_for(lambda: access.partner_analysis_is_over(key, pk), seconds):
+            return response
+        analysis = access.partner_analysis_get(key, pk)
+        if analysis.is_over:
+            response.data, response.status_code = AnalysisBody(analysis).data, status.HTTP_200_OK
+            del response["Retry-After"]
+        response["Preference-Applied"] = f"wait={seconds}"
+        return response
+
+    @extend_schema(responses={(200, "application/json"): AnalysisBody, (200, FHIR_JSON): FHIR_BUNDLE, **MISSING})
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
         """The job, until `status` is `succeeded` or `failed`; `Accept: application/fhir+json` gives a Bundle."""
         analysis = access.partner_analysis_get(key_of(request), pk)
@@ -168,9 +185,50 @@ class AnalysisViewSet(GenericViewSet):
             return Response(analysis_bundle(key_of(request), analysis))
         return Response(AnalysisBody(analysis).data)
 
-    @extend_schema(responses={204: None, **PROBLEMS, **MISSING})
+    @extend_schema(responses={204: None, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case of this analysis: photos, heat maps, reports and results."""
         analysis = access.partner_analysis_get(key_of(request), pk)
         services.case_erase(case=analysis.case)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def read_request(request: Request) -> Sent:
+    """Check fields and photos; nothing is stored by then. Raises ValidationError, Problem 409 or 422, Http404."""
+    if request.content_type.startswith("multipart/"):
+        texts = {name: SWITCHES.get(value, value) for name, value in request.data.dict().items()}
+        data: Any = {**texts, "photos": request.data.getlist("photos")}
+        form: RequestFields = PhotosRequest(data=data)
+        form.is_valid(raise_exception=True)
+        files, uploads = form.validated_data["photos"], []
+    else:
+        form = UploadsRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        uploads = [access.upload_get(key_of(request).partner, pk) for pk in form.validated_data["upload_ids"]]
+        files = [io.BytesIO(joined(upload)) for upload in uploads]
+    try:
+        photos = images.inspect_uploads(files)
+    except DjangoValidationError as error:
+        raise unusable_photos(error) from error
+    return Sent(Asked.of(form.validated_data, sandbox=key_of(request).sandbox), photos, uploads)
+
+
+def joined(upload: Upload) -> bytes:
+    """The bytes of a whole upload. Raises Problem 409 while it is not whole, 422 when it was damaged on its way."""
+    if upload.length > settings.MAX_PHOTO_BYTES:
+        raise Problem(422, "too_heavy", images.sentences()["too_heavy"])
+    try:
+        return services.upload_join(upload=upload)
+    except services.UploadError as error:
+        raise Problem(409 if error.code == "incomplete" else 422, error.code, str(error)) from error
+
+
+def first_analysis(case: Case) -> uuid.UUID:
+    """The analysis that the request made; later ones of the same case have other ids."""
+    return min(case.analyses.all(), key=lambda analysis: analysis.queued_at).pk
+
+
+def quota_problem(error: QuotaExceeded) -> Problem:
+    """429 until the first of next month."""
+    seconds = math.ceil((error.until - timezone.now()).total_seconds())
+    return Problem(429, "quota_exceeded", str(error), headers={"Retry-After": str(seconds)})

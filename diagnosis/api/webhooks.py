@@ -8,14 +8,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.viewsets import GenericViewSet
 
 from diagnosis import access, services
-from diagnosis.api.shared import key_of
+from diagnosis.api.shared import PartnerResource, key_of
 from diagnosis.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from smartderma.api import Conflict
 from smartderma.api_fields import NullForEmpty, StrictSerializer, SwitchField, TextField
@@ -117,15 +115,12 @@ class DeliveryBody(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class WebhookEndpointViewSet(GenericViewSet):
+class WebhookEndpointViewSet(PartnerResource):
     """Create, read, change, rotate, test and delete endpoints."""
 
     serializer_class = EndpointBody
-    parser_classes = [JSONParser]
     scopes = SCOPES
-    lookup_value_converter = "uuid"
     queryset = WebhookEndpoint.objects.none()
-    filter_backends: list = []
 
     @extend_schema(responses={200: EndpointBody(many=True)})
     def list(self, request: Request) -> Response:
@@ -192,15 +187,12 @@ class DeliveryQuery(serializers.Serializer):
     event = serializers.ChoiceField(WebhookEvent.choices, required=False)
 
 
-class WebhookDeliveryViewSet(GenericViewSet):
+class WebhookDeliveryViewSet(PartnerResource):
     """The log of messages, and their replay."""
 
     serializer_class = DeliveryBody
-    parser_classes = [JSONParser]
     scopes = SCOPES
-    lookup_value_converter = "uuid"
     queryset = WebhookDelivery.objects.none()
-    filter_backends: list = []
 
     @extend_schema(parameters=[DeliveryQuery], responses={200: DeliveryBody(many=True)})
     def list(self, request: Request) -> Response:

@@ -122,6 +122,11 @@ class Analysis(models.Model):
         return self.status in {self.Status.DONE, self.Status.FAILED}
 
     @property
+    def job_status(self) -> str:
+        """The status in the words of the partner API."""
+        return "succeeded" if self.status == self.Status.DONE else str(self.status)
+
+    @property
     def named_predictions(self) -> list[Prediction]:
         """The predictions that may be named to somebody: none where the photos cannot be judged."""
         return list(self.predictions.all()) if self.outcome == Outcome.ASSESSED else []

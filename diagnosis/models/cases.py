@@ -225,6 +225,14 @@ class Case(models.Model):
         return self.is_open_for_review and due is not None and due < timezone.now()
 
     @property
+    def standing(self) -> str:
+        """preliminary until signed, then final, amended after a later version."""
+        last = self.latest_review
+        if last is None:
+            return "preliminary"
+        return "final" if last.version == 1 else "amended"
+
+    @property
     def latest_analysis(self) -> Analysis | None:
         return next(iter(self.analyses.all()), None)
 

@@ -6,8 +6,9 @@ import uuid
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Partner, PartnerKey
@@ -116,6 +117,20 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.status}"
+
+    @cached_property
+    def progress(self) -> dict[str, int]:
+        """Items by what became of them; a duplicate counts as one, whatever its earlier analysis says."""
+        fresh = Q(duplicate=False, case__isnull=False)
+        counts = self.items.aggregate(
+            total=Count("pk", distinct=True),
+            refused=Count("pk", distinct=True, filter=~Q(problems=[])),
+            duplicates=Count("pk", distinct=True, filter=Q(duplicate=True)),
+            open=Count("pk", distinct=True, filter=fresh & Q(case__analyses__status__in=["queued", "running"])),
+            succeeded=Count("pk", distinct=True, filter=fresh & Q(case__analyses__status="done")),
+            failed=Count("pk", distinct=True, filter=fresh & Q(case__analyses__status="failed")),
+        )
+        return counts
 
 
 class BatchItem(models.Model):

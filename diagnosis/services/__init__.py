@@ -4,17 +4,37 @@ from diagnosis.services.analyses import (
     analyses_sweep,
     analysis_complete,
     analysis_fail,
+    analysis_put_back,
     analysis_queue,
     analysis_requeue,
     analysis_retry,
     analysis_send,
     png_of_heatmap,
 )
+from diagnosis.services.answered_requests import (
+    RequestDiffers,
+    RequestRunning,
+    request_claim,
+    request_finish,
+    request_release,
+    requests_expire,
+    requests_forget,
+)
+from diagnosis.services.batches import (
+    batch_cancel,
+    batch_claim,
+    batch_create,
+    batch_run,
+    batches_sweep,
+)
 from diagnosis.services.cases import PartnerTerms, case_submit, may_submit
 from diagnosis.services.claims import case_keep, case_release, case_take, reviews_escalate
 from diagnosis.services.desk import note_template_delete, note_template_store, saved_view_delete, saved_view_store
 from diagnosis.services.erasure import OnHold, case_erase, cases_expire, files_forget, orphans_forget
-from diagnosis.services.files import files_delete_pending
+from diagnosis.services.files import (
+    case_photos_forget,
+    files_delete_pending,
+)
 from diagnosis.services.intake import (
     intake_erase,
     intake_expire,
@@ -50,6 +70,15 @@ from diagnosis.services.notices import (
     notices_mute,
     notices_sweep,
 )
+from diagnosis.services.partner_cases import (
+    TooManyAtOnce,
+    analyses_open,
+    duplicate_find,
+    partner_case_submit,
+    partner_retention_set,
+    partner_review_request,
+    sandbox_review,
+)
 from diagnosis.services.photo_requests import photos_add, photos_request
 from diagnosis.services.reviews import first_opinion_store, review_request, review_sign
 from diagnosis.services.steps import WrongState, case_apply_triage, review_due
@@ -84,28 +113,40 @@ from diagnosis.services.webhook_endpoints import (
 __all__ = [
     "OnHold",
     "PartnerTerms",
+    "RequestDiffers",
+    "RequestRunning",
+    "TooManyAtOnce",
     "UploadError",
     "WrongOffset",
     "WrongState",
+    "analyses_open",
     "analyses_sweep",
     "analysis_complete",
     "analysis_fail",
+    "analysis_put_back",
     "analysis_queue",
     "analysis_requeue",
     "analysis_retry",
     "analysis_send",
+    "batch_cancel",
+    "batch_claim",
+    "batch_create",
+    "batch_run",
+    "batches_sweep",
     "case_apply_triage",
     "case_erase",
     "case_file",
     "case_file_as",
     "case_keep",
     "case_notice",
+    "case_photos_forget",
     "case_release",
     "case_submit",
     "case_take",
     "cases_expire",
     "delivery_finish",
     "delivery_replay",
+    "duplicate_find",
     "endpoint_create",
     "endpoint_delete",
     "endpoint_disable",
@@ -138,6 +179,9 @@ __all__ = [
     "notices_mute",
     "notices_sweep",
     "orphans_forget",
+    "partner_case_submit",
+    "partner_retention_set",
+    "partner_review_request",
     "photo_cover_eyes",
     "photo_cover_faces",
     "photo_cut",
@@ -151,10 +195,16 @@ __all__ = [
     "reminder_set",
     "reminder_stop",
     "reminders_send",
+    "request_claim",
+    "request_finish",
+    "request_release",
+    "requests_expire",
+    "requests_forget",
     "review_due",
     "review_request",
     "review_sign",
     "reviews_escalate",
+    "sandbox_review",
     "saved_view_delete",
     "saved_view_store",
     "upload_append",

@@ -30,7 +30,7 @@ from diagnosis.models import (
     Prediction,
     WebhookEvent,
 )
-from diagnosis.services.files import files_vanish_on_failure
+from diagnosis.services.files import case_photos_forget, files_vanish_on_failure
 from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, case_apply_triage, report_send
 from diagnosis.services.vectors import vector_store
@@ -47,15 +47,20 @@ def analysis_queue(*, case: Case, lane: str = Lane.PATIENT, release: str = "") -
     analysis = Analysis(case=case, lane=lane, pinned_release=release)
     analysis.full_clean()
     analysis.save()
-    analysis_send(analysis_id=analysis.pk)
+    analysis_send(analysis=analysis)
     return analysis
 
 
-def analysis_send(*, analysis_id: uuid.UUID) -> None:
-    """Tell the workers, after commit. Losing the message is harmless: the sweeper sends it again."""
-    from diagnosis.tasks import run_analysis_task  # tasks import services
+def analysis_send(*, analysis: Analysis) -> None:
+    """Tell the workers of its lane, after commit. Losing the message is harmless: the sweeper sends it again."""
+    from diagnosis import tasks  # tasks import services
 
-    run_analysis_task.delay_on_commit(str(analysis_id))
+    task = {
+        Lane.PATIENT: tasks.run_analysis_task,
+        Lane.PARTNER: tasks.run_partner_analysis_task,
+        Lane.BULK: tasks.run_bulk_analysis_task,
+    }[Lane(analysis.lane)]
+    task.delay_on_commit(str(analysis.pk))
 
 
 def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
@@ -73,8 +78,15 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
         event_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
+        _photos_forget_if_asked(case)
         report_send(case=case)
     return True
+
+
+def _photos_forget_if_asked(case: Case) -> None:
+    """`store_image=false` of a partner: the result is there, so the photos go."""
+    if not case.keep_photos:
+        case_photos_forget(case=case)
 
 
 def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
@@ -159,6 +171,7 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
         case = _case_flag_failed(analysis.case_id)
         event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
+        _photos_forget_if_asked(case)
     return bool(changed)
 
 
@@ -191,9 +204,16 @@ def analyses_sweep() -> dict[str, int]:
             counts["requeued"] += analysis_requeue(analysis=analysis)
     for analysis in Analysis.objects.forgotten():
         Analysis.objects.filter(pk=analysis.pk).update(queued_at=timezone.now())
-        analysis_send(analysis_id=analysis.pk)
+        analysis_send(analysis=analysis)
         counts["resent"] += 1
     return counts
+
+
+def analysis_put_back(*, analysis: Analysis) -> None:
+    """RUNNING -> QUEUED by the holder of the claim, who tells nobody: the sweeper sends it again in its time."""
+    Analysis.objects.filter(pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token).update(
+        status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, attempts=0, queued_at=timezone.now()
+    )
 
 
 @transaction.atomic
@@ -205,5 +225,5 @@ def analysis_requeue(*, analysis: Analysis) -> bool:
         .update(status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now())
     )
     if changed:
-        analysis_send(analysis_id=analysis.pk)
+        analysis_send(analysis=analysis)
     return bool(changed)

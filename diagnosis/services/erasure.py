@@ -16,6 +16,7 @@ from accounts.erasure import doomed_with
 from accounts.models import Consent, ErasureCertificate, Purpose, User
 from accounts.services_own_data import OnHold, certificate_create, hold_refuse
 from diagnosis.models import Analysis, Case, Lesion, PendingDeletion, ReviewState, WebhookEvent
+from diagnosis.services.answered_requests import requests_forget
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.intake import intake_erase
 from diagnosis.services.lesions import reminders_stop
@@ -39,6 +40,7 @@ def case_erase(*, case: Case) -> ErasureCertificate:
     gone = doomed_with(case)
     analyses = [analysis.pk for analysis in case.analyses.all()]
     event_publish(event=WebhookEvent.DATA_ERASED, case=case, analysis_ids=analyses)
+    requests_forget(case=case)
     case.delete()
     files_forget(keys=gone.files)
     return certificate_create(scope=ErasureCertificate.Scope.CASE, gone=gone)

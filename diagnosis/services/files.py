@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import structlog
 from django.core.files.storage import default_storage
+from django.db import transaction
 
-from diagnosis.models import (
-    PendingDeletion,
-)
-
-if TYPE_CHECKING:
-    pass
-
+from diagnosis.models import Case, CaseImage, PendingDeletion, PhotoFinding
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +24,18 @@ def files_delete_pending() -> int:
         else:
             row.delete()
     return PendingDeletion.objects.count()
+
+
+@transaction.atomic
+def case_photos_forget(*, case: Case) -> None:
+    """Delete the photos and heat maps of a case that was sent with `store_image=false`; the result stays."""
+    images = list(CaseImage.objects.filter(case=case).exclude(file=""))
+    maps = list(PhotoFinding.objects.filter(image__case=case).exclude(heatmap=""))
+    keys = [str(image.file.name) for image in images] + [str(finding.heatmap.name) for finding in maps]
+    CaseImage.objects.filter(pk__in=[image.pk for image in images]).update(file="")
+    PhotoFinding.objects.filter(pk__in=[finding.pk for finding in maps]).update(heatmap="")
+    PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in keys)
+    transaction.on_commit(files_delete_pending)
 
 
 def files_delete(names: Sequence[str]) -> None:

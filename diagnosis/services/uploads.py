@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import IO
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -106,6 +110,26 @@ def upload_join(*, upload: Upload) -> bytes:
     if hashlib.sha256(data).hexdigest() != upload.sha256:
         raise UploadError("damaged", _("The file was damaged on its way. Please send it again."))
     return data
+
+
+@contextmanager
+def upload_spool(*, upload: Upload) -> Iterator[IO[bytes]]:
+    """The whole file on this machine's disk, for one that is too large for memory; gone when it is closed.
+
+    Raises UploadError: `incomplete`, or `damaged` where it is not what the sender declared.
+    """
+    if not upload.is_whole:
+        raise UploadError("incomplete", _("The file has not arrived completely. Please send the rest of it."))
+    digest = hashlib.sha256()
+    with tempfile.TemporaryFile() as spool:
+        for part in upload.parts.all():
+            data = _part_read(part)
+            digest.update(data)
+            spool.write(data)
+        if digest.hexdigest() != upload.sha256:
+            raise UploadError("damaged", _("The file was damaged on its way. Please send it again."))
+        spool.seek(0)
+        yield spool
 
 
 def _part_read(part: UploadPart) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
@@ -142,16 +143,24 @@ def test_a_photo_that_cannot_be_used_is_422(client, auth, data):
     assert not Case.objects.exists()
 
 
-def test_json_instead_of_multipart_is_415(client, auth):
-    answer = client.post(URL, "{}", content_type="application/json", headers=auth)
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"])
+def test_another_content_type_is_415(client, auth, kind):
+    answer = client.post(URL, "answers={}", content_type=kind, headers=auth)
     assert answer.status_code == 415
+    assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_too_many_requests(client, auth, monkeypatch):
-    monkeypatch.setattr("accounts.authentication.KeyThrottle.THROTTLE_RATES", {"key": "2/min"})
+def test_too_many_requests(client, auth, settings):
+    settings.PARTNER_PLANS = {"standard": {"requests_per_minute": 2, "analyses_per_month": 9, "concurrent": 9}}
     url = f"{URL}/{factories.case_done().analyses.get().pk}"
-    statuses = [client.get(url, headers=auth).status_code for _ in range(3)]
-    assert statuses == [404, 404, 429]
+    with time_machine.travel("2026-11-23T10:00:15Z", tick=False):
+        answers = [client.get(url, headers=auth) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert [answer["RateLimit"] for answer in answers] == [f'"requests";r={left};t=45' for left in (1, 0, 0)]
+    assert answers[0]["RateLimit-Policy"] == '"requests";q=2;w=60'
+    assert answers[2]["Retry-After"] == "45"
+    with time_machine.travel("2026-11-23T10:01:00Z", tick=False):
+        assert client.get(url, headers=auth).status_code == 404
 
 
 def test_schema_and_docs_are_public_and_load_nothing_from_outside(client):

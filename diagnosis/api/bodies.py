@@ -1,0 +1,162 @@
+"""The bodies that several resources answer with: an analysis, its predictions, its photos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from diagnosis import triage
+from diagnosis.models import Analysis, Outcome, Tier
+from diagnosis.names import condition_label
+from diagnosis.presentation import is_urgency_known, photo_advice
+from ml.taxonomy import BY_SLUG
+
+JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
+STANDINGS = ("preliminary", "final", "amended")
+
+
+@extend_schema_serializer(component_name="Prediction")
+class PredictionBody(serializers.Serializer):
+    """Calibrated probability of one condition. `label` follows `Accept-Language`, codes stay."""
+
+    condition = serializers.CharField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
+    icd10 = serializers.SerializerMethodField()
+    snomed = serializers.SerializerMethodField()
+    probability = serializers.FloatField()
+
+    def get_label(self, row) -> str:
+        return condition_label(row.condition)
+
+    def get_icd10(self, row) -> str:
+        return BY_SLUG[row.condition].icd10 if row.condition in BY_SLUG else ""
+
+    def get_snomed(self, row) -> str:
+        return BY_SLUG[row.condition].snomed if row.condition in BY_SLUG else ""
+
+
+@extend_schema_serializer(component_name="PhotoIssue")
+class IssueBody(serializers.Serializer):
+    """What is wrong with a photo and what to do about it."""
+
+    code = serializers.CharField()
+    severity = serializers.ChoiceField(["medium", "high"])
+    advice = serializers.SerializerMethodField()
+
+    def get_advice(self, issue) -> str:
+        return photo_advice().get(issue["advice_code"], "")
+
+
+@extend_schema_serializer(component_name="PhotoQuality")
+class QualityBody(serializers.Serializer):
+    score = serializers.FloatField()
+    band = serializers.ChoiceField(["good", "fair", "poor"])
+    issues = IssueBody(many=True)
+
+
+@extend_schema_serializer(component_name="PhotoFinding")
+class FindingBody(serializers.Serializer):
+    """One photo: may it be judged, why not, how good is it."""
+
+    image_id = serializers.UUIDField()
+    outcome = serializers.ChoiceField([*Outcome.values, "unusable"])
+    reasons = serializers.ListField(child=serializers.CharField())
+    quality = serializers.SerializerMethodField()
+
+    @extend_schema_field(QualityBody(allow_null=True))
+    def get_quality(self, finding) -> dict[str, Any] | None:
+        return QualityBody(finding.quality).data if finding.quality else None
+
+
+@extend_schema_serializer(component_name="Analysis")
+class AnalysisBody(serializers.ModelSerializer):
+    """The job and, once it succeeded, its result. An abstention is a result: `outcome: "inconclusive"`.
+
+    `standing` is preliminary until a dermatologist signs. `tier` is null where nothing says how urgent it is.
+    """
+
+    status = serializers.ChoiceField(["queued", "running", "succeeded", "failed", "canceled"], source="job_status")
+    created_at = serializers.DateTimeField(source="case.created_at")
+    case_id = serializers.UUIDField()
+    external_patient = serializers.CharField(source="case.external_patient")
+    sandbox = serializers.BooleanField(source="case.sandbox")
+    standing = serializers.ChoiceField(STANDINGS, source="case.standing")
+    outcome = serializers.ChoiceField(Outcome.choices, allow_null=True)
+    tier = serializers.ChoiceField(Tier.choices, allow_null=True)
+    tier_label = serializers.SerializerMethodField()
+    next_step = serializers.SerializerMethodField()
+    needs_review = serializers.BooleanField(source="case.needs_review")
+    review_reasons = serializers.ListField(source="case.review_reasons", child=serializers.CharField())
+    predictions = PredictionBody(many=True, source="named_predictions")
+    prediction_set = serializers.ListField(source="named_set", child=serializers.CharField())
+    photos = FindingBody(many=True, source="findings.all")
+    duplicate_of = serializers.SerializerMethodField()
+    expires_at = serializers.DateTimeField(source="case.expires_at")
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Analysis
+        fields = (
+            "id",
+            "status",
+            "created_at",
+            "finished_at",
+            "expires_at",
+            "case_id",
+            "external_patient",
+            "sandbox",
+            "failure",
+            "standing",
+            "outcome",
+            "reasons",
+            "tier",
+            "tier_label",
+            "next_step",
+            "needs_review",
+            "review_reasons",
+            "predictions",
+            "prediction_set",
+            "photos",
+            "release",
+            "weights_sha256",
+            "duplicate_of",
+            "links",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, analysis: Analysis) -> dict[str, Any]:
+        body = super().to_representation(analysis)
+        known = tier_if_known(analysis)
+        return {**body, "tier": known or None, "outcome": analysis.outcome or None}
+
+    def get_tier_label(self, analysis) -> str:
+        known = tier_if_known(analysis)
+        return str(triage.tier_label(known)) if known else ""
+
+    def get_next_step(self, analysis) -> str:
+        known = tier_if_known(analysis)
+        return str(triage.next_step(known)) if known else ""
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_duplicate_of(self, analysis) -> str | None:
+        """The id of this analysis when the answer shows an earlier one instead of making another."""
+        return str(analysis.pk) if self.context.get("duplicate") else None
+
+    def get_links(self, analysis) -> dict[str, str]:
+        return {
+            "self": reverse("analysis-detail", args=[analysis.pk]),
+            "case": reverse("case-detail", args=[analysis.case_id]),
+            "report": reverse("analysis-report", args=[analysis.pk]),
+        }
+
+
+def tier_if_known(analysis: Analysis) -> str:
+    """The tier of the case, a signed one first; "" where neither answers nor photos say how urgent it is."""
+    case, signed = analysis.case, analysis.case.latest_review
+    if signed:
+        return signed.tier
+    judged = analysis.outcome == Outcome.ASSESSED
+    return case.tier if is_urgency_known(case.tier, judged=judged, signed=False) else ""

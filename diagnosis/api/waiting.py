@@ -1,0 +1,41 @@
+"""`Prefer: wait=N` (RFC 7240): hold a request until the result is there, without holding up the other visitors."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+from django.conf import settings
+from rest_framework.request import Request
+
+POLL_SECONDS = 0.2
+WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,4})\"?\s*(;.*)?", re.IGNORECASE)
+
+
+def asked_seconds(request: Request) -> int:
+    """What the client asked for, capped; 0 when it did not ask in words that we understand."""
+    found = [WAIT.fullmatch(part) for part in request.headers.get("Prefer", "").split(",")]
+    return next((min(int(match[1]), settings.API_WAIT_SECONDS) for match in found if match), 0)
+
+
+def wait_for(ready: Callable[[], bool], seconds: int) -> bool:
+    """True when we waited (until it was ready or time was up), False when all waiting places are taken."""
+    places = waiting_places(int(settings.WEB_THREADS * settings.API_WAIT_SHARE))
+    if not seconds or not places.acquire(blocking=False):
+        return False
+    try:
+        deadline = time.monotonic() + seconds
+        while not ready() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    finally:
+        places.release()
+    return True
+
+
+@lru_cache(maxsize=8)
+def waiting_places(count: int) -> threading.BoundedSemaphore:
+    """The places of this process; the web server's threads share them."""
+    return threading.BoundedSemaphore(count)
