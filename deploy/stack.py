@@ -67,7 +67,9 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     return {
         "web": f"{python} -m deploy.prepare '{log_ins}' && "
         f"exec {python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
-        "inference": f"{worker} --queues {queue} --hostname inference@%h",
+        # It takes from both queues in turn: a flood from partners makes no patient wait.
+        "inference": f"{worker} --queues {queue},{queue}-partners --hostname inference@%h",
+        "bulk": f"{worker.replace('exec ', 'exec nice -n 10 ')} --queues bulk --hostname bulk@%h",
         "default": f"{worker} --queues default --hostname default@%h --max-tasks-per-child 200",
         "webhooks": f"{waiting} --queues webhooks --hostname webhooks@%h",
         "beat": f"{celery} beat --schedule '{schedule}' --pidfile= --loglevel WARNING",

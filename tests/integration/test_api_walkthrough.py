@@ -33,7 +33,7 @@ def receiver():
 def site(stack) -> str:
     """The whole site; webhooks may reach the receiver of the test."""
     here = {"WEBHOOKS_TO_PRIVATE_ADDRESSES": "1", "WEBHOOK_SWEEP_SECONDS": "1"}
-    stack.worker("inference,default,webhooks", **here)
+    stack.worker("inference,inference-partners,default,webhooks", **here)
     return stack.web(**here)
 
 
