@@ -46,6 +46,7 @@ def review_context(user: User, case: Case) -> dict[str, Any]:
         "reads": _reads(user, case, is_open=is_open),
         "first": blind.first_opinion(user=user, case=case),
         "history": _history(user, case)[:HISTORY],
+        "visits": _visits(user, case),
         "similar": similar_cases(user=user, case=case) if is_open else [],
         "photo_requests": case.photo_requests.all(),
         "notes": note_texts(user, case.language),
@@ -99,6 +100,14 @@ def _history(user: User, case: Case) -> CaseQuerySet:
     if case.external_patient:
         return cases.filter(partner=case.partner_id, external_patient=case.external_patient)
     return cases.none()
+
+
+def _visits(user: User, case: Case) -> list[Case]:
+    """The cases of the same spot, oldest first."""
+    if case.lesion_id is None:
+        return []
+    cases = access.case_list(user).filter(lesion=case.lesion_id).prefetch_related("images")
+    return list(cases.order_by("created_at", "pk"))
 
 
 def note_texts(user: User, language: str) -> list[tuple[str, str]]:

@@ -11,6 +11,11 @@
     });
   }
 
+  // The pulse of the open page is refused: the person was logged out meanwhile.
+  document.getElementById("hold")?.addEventListener("htmx:responseError", () => {
+    document.querySelector("[data-session-over]").hidden = false;
+  });
+
   const form = note?.form;
   let changed = false;
   if (!form) return;
