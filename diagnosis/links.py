@@ -6,6 +6,7 @@ A bucket signs its own; where files are local, the site signs the id and streams
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
@@ -23,7 +24,8 @@ def file_link(row: CaseImage | Report) -> str:
     """An absolute link to the file of a photo or report, "" when there is no file (any more)."""
     if not row.file:
         return ""
-    signed = row.file.storage.signed_url(row.file.name)
+    storage: Any = row.file.storage  # one of smartderma/storage.py
+    signed = storage.signed_url(row.file.name)
     if signed:
         return signed
     kind = next(kind for kind, model in KINDS.items() if isinstance(row, model))

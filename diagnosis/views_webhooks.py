@@ -50,10 +50,8 @@ class EndpointForm(forms.Form):
     def __init__(self, *args: Any, user, **options: Any) -> None:
         super().__init__(*args, **options)
         own = user.partners.filter(active=True).order_by("name")
-        self.fields["partner"].queryset = own
-        if len(own) == 1:
-            self.fields["partner"].initial = own[0].pk
-            self.fields["partner"].widget = forms.HiddenInput()
+        hidden = {"initial": own[0].pk, "widget": forms.HiddenInput} if len(own) == 1 else {}
+        self.fields["partner"] = forms.ModelChoiceField(own, label=gettext_lazy("Partner"), **hidden)
 
 
 @partner_required

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import httpx
 from django.conf import settings
 
 SECONDS = 15.0
+MOST_ADDRESSES = 3
 # Reachable from a server, never a partner's receiver; what `ipaddress` calls global although it leads elsewhere.
 MISLEADING = [ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16")]
 PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")  # outside of it: mapped, NAT64, local, multicast
@@ -74,7 +75,7 @@ def _status(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         pool.stream(
             "POST",
             httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path),
-            headers={"host": target.netloc.decode("ascii"), "content-length": str(len(body)), **headers},
+            headers=[("host", target.netloc), ("content-length", str(len(body))), *headers.items()],
             content=body,
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), SECONDS)},
         ) as response,
@@ -111,17 +112,23 @@ class PinningBackend(httpcore.SyncBackend):
         super().__init__()
         self.deadline = deadline
 
-    def connect_tcp(self, host: str, port: int, **options: Any) -> httpcore.NetworkStream:
-        return DeadlineStream(self._connect(public_addresses(host, port), port, options), self.deadline)
-
-    def _connect(self, addresses: Sequence[str], port: int, options: Mapping[str, Any]) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
         error: Exception = httpcore.ConnectError("no address")
-        for address in addresses[:4]:
+        for address in public_addresses(host, port)[:MOST_ADDRESSES]:
+            limit = _left(self.deadline, SECONDS / MOST_ADDRESSES)
             try:
-                limit = {"timeout": _left(self.deadline, options.get("timeout"))}
-                return super().connect_tcp(address, port, **{**options, **limit})
-            except httpcore.ConnectError as failed:
+                stream = super().connect_tcp(address, port, limit, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failed:
                 error = failed
+            else:
+                return DeadlineStream(stream, self.deadline)
         raise error
 
 

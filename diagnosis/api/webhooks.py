@@ -52,9 +52,9 @@ class EndpointWithSecret(EndpointBody):
 
     secret = serializers.CharField(read_only=True, help_text="`whsec_` and base64; keep it where your receiver runs.")
 
-    class Meta(EndpointBody.Meta):
-        fields = (*EndpointBody.Meta.fields, "secret")
-        read_only_fields = fields
+    class Meta:
+        model = WebhookEndpoint
+        fields = read_only_fields = (*EndpointBody.Meta.fields, "secret")
 
 
 @extend_schema_serializer(component_name="WebhookEndpointRequest")

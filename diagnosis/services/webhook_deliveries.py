@@ -107,7 +107,7 @@ def _endpoint_judge(endpoint: WebhookEndpoint, answer: Answer) -> None:
         rows.filter(failing_since__isnull=False).update(failing_since=None, quiet_until=None)
         return
     rows.filter(failing_since=None).update(failing_since=now)
-    since = rows.values_list("failing_since", flat=True).get()
+    since = rows.values_list("failing_since", flat=True).first() or now  # none: deleted meanwhile
     rows.update(quiet_until=now + min(now - since, LONGEST_QUIET))
     if answer.is_gone:
         endpoint_disable(endpoint=endpoint, reason=WebhookEndpoint.Disabled.GONE)
