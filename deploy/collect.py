@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from gettext import GNUTranslations
 from pathlib import Path
@@ -18,7 +19,7 @@ import allauth
 import django
 import rest_framework
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract, extract_python
+from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
@@ -33,7 +34,7 @@ KEYWORDS: dict = {
     **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
 # What of a library can come before a person's eyes here.
-DJANGO, ALLAUTH, REST = (Path(library.__file__).parent for library in (django, allauth, rest_framework))
+DJANGO, ALLAUTH, REST = (Path(str(library.__file__)).parent for library in (django, allauth, rest_framework))
 LIBRARIES: dict[Path, tuple[str, ...]] = {
     DJANGO: (
         "forms/*.py",
@@ -69,15 +70,15 @@ LIBRARIES: dict[Path, tuple[str, ...]] = {
 # Words that a library spells wrongly.
 CORRECTED = {"hi": {"September", "November", "December"}}
 INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
-Found = Iterator[tuple[int, str | tuple, list[str], str | None]]
+Found = Iterable[tuple[int, str | tuple[str, ...], list[str], str | None]]
 
 
 def texts_of(path: Path) -> Found:
     """(line, text or plural pair, comments, context) of one source file."""
     if path.suffix == ".py":
-        return extract(extract_python, io.BytesIO(path.read_bytes()), KEYWORDS)
+        return extract("python", io.BytesIO(path.read_bytes()), KEYWORDS)
     code = INDENT.sub(b"", templatize(path.read_text(encoding="utf-8")).encode())
-    return extract(extract_python, io.BytesIO(code), KEYWORDS)
+    return extract("python", io.BytesIO(code), KEYWORDS)
 
 
 def our_files() -> Iterator[Path]:
@@ -96,9 +97,10 @@ def collect(files: Iterable[Path], name_of: Callable[[Path], str], catalog: Cata
     """Add every text of `files` to the catalog, each with the file it stands in."""
     for path in files:
         for _line, text, comments, context in texts_of(path):
-            catalog.add(text, locations=[(name_of(path), None)], auto_comments=comments, context=context)
+            catalog.add(text, locations=[(name_of(path), 0)], auto_comments=comments, context=context)
 
 
+@lru_cache(maxsize=1)
 def our_texts() -> Catalog:
     """Everything that our own code and templates say."""
     catalog = Catalog()
@@ -113,7 +115,7 @@ def library_catalog(base: Path) -> Catalog:
     return catalog
 
 
-def is_known(base: Path, language: str, text: str | tuple, context: str | None) -> bool:
+def is_known(base: Path, language: str, text: str | Sequence[str], context: str | None) -> bool:
     """True when the library brings this text in this language."""
     singular = text if isinstance(text, str) else text[0]
     key = f"{context}\x04{singular}" if context else singular
@@ -133,7 +135,7 @@ def catalog_of(path: Path) -> dict:
 
 def needed(language: str) -> Catalog:
     """All texts that locale/<language> must translate."""
-    catalog = our_texts()
+    catalog = deepcopy(our_texts())
     for base in LIBRARIES:
         for message in library_catalog(base):
             wrong = message.id in CORRECTED.get(language, ())
