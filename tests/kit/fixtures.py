@@ -200,6 +200,7 @@ def stack_environment(broker: str, toy_release: str) -> dict[str, str]:
         "SMARTDERMA_RELEASE": toy_release,
         "SMARTDERMA_RELEASE_DIR": os.environ["SMARTDERMA_RELEASE_DIR"],
         "EMAIL_URL": "memorymail://",
+        "FACE_WAIT_SECONDS": "30",  # a stack without a worker for `default` passes 0 to its web
     }
 
 
