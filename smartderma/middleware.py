@@ -28,8 +28,11 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        upload = request.path.startswith(settings.UPLOAD_PATHS)
-        limit = settings.MAX_UPLOAD_BODY_BYTES if upload else settings.MAX_BODY_BYTES
+        limit = settings.MAX_BODY_BYTES
+        if request.path.startswith(settings.UPLOAD_PATHS):
+            limit = settings.MAX_UPLOAD_BODY_BYTES
+        elif request.path.startswith(settings.PART_PATHS):
+            limit = settings.MAX_PART_BYTES
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > limit:
             return HttpResponse(_("This upload is too large."), status=413, content_type="text/plain")

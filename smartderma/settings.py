@@ -240,6 +240,7 @@ SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_UPLOAD_BODY_BYTES = MAX_PHOTOS * MAX_PHOTO_BYTES + MAX_BODY_BYTES
+PART_PATHS = ("/api/v1/images/",)
 UPLOAD_PATHS = (
     "/cases/new/",
     "/account/language/",
