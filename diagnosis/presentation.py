@@ -61,7 +61,7 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "members": _members(facts) if judged else [],
         "changes": _changes(facts),
         "photos": [_photo(photo) for photo in facts.photos],
-        "advice": [_advice(slug) for slug in _advised(facts, info)],
+        "advice": [advice for slug in _advised(facts, info) if (advice := _advice(slug))["blocks"]],
         "review": _review(facts),
         "opinion": _opinion(facts),
         "safety_net": [str(text) for text in triage.safety_net()],

@@ -1,4 +1,5 @@
-"""The 13 conditions: the one table of classes and codes. Nothing else in the project may state a code.
+"""The 13 conditions: the one table of classes and codes. Nothing else in the project may state a code; a release that
+was trained on further classes brings their names along (`add_conditions`).
 
 Order, labels and codes follow ICD-10 (WHO), ICD-10-CM and SNOMED CT International; an empty string means that the
 vocabulary has no honest match. Tier names rise: self_care, routine, soon, urgent, emergency.
@@ -6,6 +7,8 @@ vocabulary has no honest match. Tier names rise: self_care, routine, soon, urgen
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 TIERS = ("self_care", "routine", "soon", "urgent", "emergency")
@@ -61,5 +64,36 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition(12, "warts", "Warts", "B07", "1296960002", "self_care", icd10_cm="B07.9"),
 )  # fmt: skip
 
+KINDS = ("benign", "precursor", "malignant")
+NEW_TIER = "soon"  # of a class that a release brings along without saying how urgent it is
 SLUGS: tuple[str, ...] = tuple(condition.slug for condition in CONDITIONS)
 BY_SLUG: dict[str, Condition] = {condition.slug: condition for condition in CONDITIONS}
+
+
+def describe_new(classes: Iterable[str], given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """``conditions`` of release.json: every class of ``classes`` beyond the 13, as ``given`` or with cautious values.
+
+    Raises ValueError for a slug, tier or kind that cannot be.
+    """
+    return {slug: _describe(slug, given.get(slug, {})) for slug in classes if slug not in SLUGS}
+
+
+def add_conditions(entries: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the classes that a release brings along known to this process; the 13 stay as they are.
+
+    Raises ValueError for a slug, tier or kind that cannot be.
+    """
+    for slug, entry in describe_new(entries, entries).items():
+        index = BY_SLUG[slug].index if slug in BY_SLUG else len(BY_SLUG)
+        BY_SLUG[slug] = Condition(index, slug, **entry)
+
+
+def _describe(slug: str, entry: Mapping[str, str]) -> dict[str, str]:
+    label = slug.replace("-", " ").capitalize()
+    known = {"label": label, "icd10": "", "snomed": "", "tier": NEW_TIER, "kind": "benign"}
+    described = known | {name: entry[name] for name in known if entry.get(name)}
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
+        raise ValueError(f"{slug!r} is no name of a class: small letters, digits and hyphens")
+    if described["tier"] not in TIERS or described["kind"] not in KINDS:
+        raise ValueError(f"{slug}: tier is one of {', '.join(TIERS)}, kind one of {', '.join(KINDS)}")
+    return described

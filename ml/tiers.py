@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from ml.taxonomy import BY_SLUG, CONDITIONS, TIERS, Condition
+from ml.taxonomy import BY_SLUG, TIERS, Condition
 
 # Body sites where a basal cell carcinoma endangers eye, nose, ear or lip (NICE NG12, 1.7.4 and its risk list).
 HIGH_RISK_SITES = frozenset({"eyelid", "nose", "ear", "lip"})
@@ -31,7 +31,8 @@ def tier_from_probabilities(
     for slug, probability in probabilities.items():
         if not math.isfinite(probability):
             raise ValueError(f"The probability of {slug} is not a number.")
-    suspected = {condition.slug for condition in CONDITIONS if _reaches_threshold(condition, probabilities, thresholds)}
+    known = BY_SLUG.values()
+    suspected = {condition.slug for condition in known if _reaches_threshold(condition, probabilities, thresholds)}
     return highest_tier(tier_of(slug, site=site) for slug in suspected | set(prediction_set))
 
 

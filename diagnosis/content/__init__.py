@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ml.taxonomy import BY_SLUG
+from ml.taxonomy import BY_SLUG, SLUGS
 
 FOLDER = Path(__file__).parent
 FALLBACK_LOCALE = "en"
@@ -60,8 +60,11 @@ def _files(locale: str) -> list[dict[str, Any]]:
 
 
 def advice_for(slug: str, locale: str = FALLBACK_LOCALE) -> list[Block]:
-    """The five blocks of a class in ``BLOCK_KEYS`` order. Raises KeyError for an unknown class."""
-    return list(_advice(BY_SLUG[slug].slug, locale))
+    """The five blocks of a class in ``BLOCK_KEYS`` order; none for a class of a newer release that has no advice yet.
+
+    Raises KeyError for an unknown class.
+    """
+    return list(_advice(BY_SLUG[slug].slug, locale)) if slug in SLUGS else []
 
 
 @lru_cache(maxsize=128)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL import Image
 
 from ml.data.lookalikes import REVIEWED_FILE, find_neighbours, fingerprint, read_reviewed
 from ml.photo import refuse_truncated
-from ml.taxonomy import SLUGS
+from ml.taxonomy import SLUGS, describe_new
 
 PARTS = ("train", "val", "test")
 UNLABELLED = ""
@@ -117,6 +118,16 @@ def _row(number: int, record: dict[str, str]) -> Row:
     if not values["path"]:
         raise ManifestError(f"Row {number}: the path is empty.")
     return Row(number=number, **values)
+
+
+def read_conditions(manifest: Manifest) -> dict[str, dict[str, str]]:
+    """What ``conditions.json`` beside the manifest says of classes beyond the 13 (label, tier, kind, icd10, snomed),
+    completed cautiously. Raises ManifestError where it cannot be used."""
+    file = manifest.root / "conditions.json"
+    try:
+        return describe_new(manifest.classes, json.loads(file.read_text("utf-8")) if file.is_file() else {})
+    except (ValueError, AttributeError) as error:
+        raise ManifestError(f"{file} cannot be used: {error}.") from error
 
 
 def _listed_classes(file: Path) -> list[str]:

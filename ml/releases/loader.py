@@ -15,14 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ml.taxonomy import BY_SLUG, CONDITIONS
+from ml.taxonomy import BY_SLUG, add_conditions
 
 SCHEMA = 1
 DEFAULT_RELEASE = "r1"
 # A conformal set with more classes than this says nothing that helps; a release may state its own limit.
 DEFAULT_MAX_SET = 5
 OOD_METHODS = ("max_probability", "knn", "mahalanobis")  # those of `ml.ensemble.ood_score`
-_CANCER_SLUGS = frozenset(condition.slug for condition in CONDITIONS if condition.is_cancer_class)
 _BUILT_IN = Path(__file__).parent
 
 
@@ -141,6 +140,7 @@ def _read(file: Path, _modified: int) -> Release:
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["schema"] != SCHEMA:
             raise ReleaseError(f"Release {name} has schema {document['schema']}; this version reads schema {SCHEMA}.")
+        add_conditions(document.get("conditions") or {})
         release = _parse(document, file.parent)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReleaseError(f"Release {name}: release.json is damaged ({type(error).__name__}: {error}).") from error
@@ -197,7 +197,8 @@ def _problems(release: Release) -> Iterator[str]:
     known, trained = set(release.classes), set(release.trained_classes)
     yield from (f"unknown class {slug}" for slug in sorted((known | set(release.thresholds)) - set(BY_SLUG)))
     yield from (f"{slug} was trained but is not among its classes" for slug in sorted(trained - known))
-    yield from (f"{slug} has no threshold" for slug in sorted(trained & _CANCER_SLUGS - set(release.thresholds)))
+    cancers = {slug for slug in trained & set(BY_SLUG) if BY_SLUG[slug].is_cancer_class}
+    yield from (f"{slug} has no threshold" for slug in sorted(cancers - set(release.thresholds)))
     if not release.members or not _numbers_make_sense(release):
         yield "a member, weight, temperature or threshold is missing or out of range"
     if any(member.crop not in ("center", "squash") for member in release.members):

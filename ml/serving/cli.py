@@ -98,7 +98,7 @@ def write_predictions(engine: Engine, photos: Sequence[tuple[str, Path]], out: s
     counted: Counter[str] = Counter()
     with _output(out) as file, tqdm(total=len(photos), unit="photo") as bar:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, *(f"p_{slug}" for slug in _further(engine))])
         for start in range(0, len(photos), FILES_AT_ONCE):
             batch = photos[start : start + FILES_AT_ONCE]
             found = engine.predict([_read(path) for _, path in batch])
@@ -130,8 +130,15 @@ def _read(path: Path) -> bytes:
 
 
 def row(name: str, result: PhotoResult, engine: Engine) -> list[str]:
-    """One row in the order of ``COLUMNS``; a class that the release does not know has probability 0."""
+    """One row in the order of ``COLUMNS``, then classes beyond the 13; a class that the release does not know has
+    probability 0."""
+    slugs = [*SLUGS, *_further(engine)]
     if not result.probabilities:
-        return [name, result.outcome, "", *("" for _ in SLUGS)]
+        return [name, result.outcome, "", *("" for _ in slugs)]
     tier = tier_from_probabilities(result.probabilities, result.prediction_set, engine.release.thresholds)
-    return [name, result.outcome, tier, *(f"{result.probabilities.get(slug, 0.0):.6f}" for slug in SLUGS)]
+    return [name, result.outcome, tier, *(f"{result.probabilities.get(slug, 0.0):.6f}" for slug in slugs)]
+
+
+def _further(engine: Engine) -> list[str]:
+    """Classes that the release has beyond the 13."""
+    return [slug for slug in engine.release.classes if slug not in SLUGS]

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ml.data.manifest import Manifest, Row
+from ml.data.manifest import Manifest, Row, read_conditions
 from ml.data.pack import Packed
 from ml.data.stats import summarise_data
 from ml.ensemble import balanced_log_loss, disagreement, ood_score, search_weights, softmax, vote
-from ml.evaluation.decisions import TARGETS, choose_threshold, conformal_quantile, fit_temperature
+from ml.evaluation.decisions import choose_threshold, conformal_quantile, fit_temperature, target_of
 from ml.evaluation.metrics import reliability
 from ml.evaluation.ood import METHOD, fit_reference
 from ml.evaluation.report import report_part
+from ml.taxonomy import BY_SLUG, add_conditions
 from ml.training.export import Member, export_release, file_sha256, round_to_half
 from ml.training.licence import licence_text
 from ml.training.networks import MEMBERS, build_network
@@ -61,7 +62,8 @@ def assemble_release(
     ``notes``: further fields of release.json (``studies``, ``tried``).
     """
     members = [load_member(run) for run in runs]
-    classes = list(manifest.classes)
+    classes, conditions = list(manifest.classes), read_conditions(manifest)
+    add_conditions(conditions)
     train = select_photos(manifest, packed, "train")
     photos = {part: select_photos(manifest, served, part) for part in ("val", "test")}
     for member in members:
@@ -76,7 +78,7 @@ def assemble_release(
     fields |= ood
     fields |= _measure(members, fields, (val, test), strangeness)
     summary = summarise_data(manifest)
-    fields |= _provenance(summary) | (notes or {})
+    fields |= _provenance(summary) | {"conditions": conditions} | (notes or {})
     export_release(
         members, out, classes=classes, name=name, extra=fields, files={"LICENSE-WEIGHTS.md": licence_text(summary)}
     )
@@ -184,12 +186,12 @@ def _decide(members: Sequence[Member], classes: list[str], val: Part) -> dict[st
 
 
 def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, float]:
-    """One threshold for each class of TARGETS that has clinical validation photos."""
+    """One threshold for each cancer class that has clinical validation photos."""
     clinical = np.array([row.modality != "dermoscopic" for row in val.rows])
     chosen = {
-        slug: choose_threshold(voted[clinical, index], val.labels[clinical] == index, TARGETS[slug])
+        slug: choose_threshold(voted[clinical, index], val.labels[clinical] == index, target_of(slug))
         for index, slug in enumerate(classes)
-        if slug in TARGETS
+        if BY_SLUG[slug].is_cancer_class
     }
     return {slug: value for slug, value in chosen.items() if value is not None}
 

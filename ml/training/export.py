@@ -22,6 +22,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ml.taxonomy import describe_new
 from ml.training.networks import input_statistics
 
 WEIGHTS = "weights.safetensors"
@@ -257,6 +258,7 @@ def _release(members: Sequence[Member], out: Path, classes: list[str], name: str
         "licence": {"name": "not stated", "non_commercial": True, "file": LICENCE_FILE},
         "classes": classes,
         "trained_classes": classes,
+        "conditions": describe_new(classes, {}),
         "members": [_describe(member, out) for member in members],
         "weights": {"file": WEIGHTS, "sha256": file_sha256(out / WEIGHTS)},
         "calibration": {

@@ -35,7 +35,7 @@ def read_records(file: Path) -> list[dict[str, str]]:
 
 def _record(folder: Path, label: str, number: int, photos: int) -> dict[str, str]:
     file = folder / f"{label}_{number}.png"
-    rng = np.random.default_rng([number, len(label)])
+    rng = np.random.default_rng([number, *label.encode()])
     coarse = Image.fromarray(rng.integers(150, 220, (18, 24, 3), dtype=np.uint8))  # photos differ in what is coarse
     picture = coarse.resize((96, 72), Image.Resampling.BICUBIC)
     x, y = rng.integers(20, 40, 2)
