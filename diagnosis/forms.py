@@ -144,12 +144,16 @@ class CaseForm(AnswersForm):
         photos: Sequence[IntakePhoto] = (),
         photo_errors: Sequence[str] = (),
         refusal: str = "",
+        sending: bool = True,
         **kwargs,
     ) -> None:
-        """`photo_errors`: why files of this request were refused. `refusal`: why nothing is accepted now."""
+        """`photo_errors`: why files of this request were refused. `refusal`: why nothing is accepted now.
+
+        `sending`: False while the person is still on the way; then nobody waits for our own look at the photos.
+        """
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
         super().__init__(*args, **kwargs)
-        self.photos, self.photo_errors, self.refusal = photos, photo_errors, refusal
+        self.photos, self.photo_errors, self.refusal, self.sending = photos, photo_errors, refusal, sending
         for question in self.questions:
             if question.screen == FIRST_SCREEN:
                 self.fields[question.key].widget = _hidden(question)
@@ -159,7 +163,7 @@ class CaseForm(AnswersForm):
         if self.refusal:
             self.add_error(None, self.refusal)
             return cleaned
-        sentences = list(self.photo_errors) or photo_problems(self.photos)
+        sentences = list(self.photo_errors) or photo_problems(self.photos, wait=self.sending)
         for sentence in sentences:
             self.add_error("photo_close_up", sentence)
         return cleaned
@@ -197,11 +201,11 @@ class CaseForm(AnswersForm):
         return [screen for screen in self.screens() if screen[0] != FIRST_SCREEN]
 
 
-def photo_problems(photos: Sequence[IntakePhoto]) -> list[str]:
-    """Why these photos cannot be sent yet, one sentence each."""
+def photo_problems(photos: Sequence[IntakePhoto], *, wait: bool) -> list[str]:
+    """Why these photos cannot be sent yet, one sentence each. `wait`: also because we are still looking at them."""
     if not photos:
         return [gettext("Please add at least one photo.")]
-    if not all(photo.is_looked_at for photo in photos):
+    if wait and not all(photo.is_looked_at for photo in photos):
         return [gettext("We are still looking at your photos. Please try again in a moment.")]
     sentence = gettext("Photo %(number)d: a face can be seen. Please say below what should happen with it.")
     return [sentence % {"number": number} for number, photo in enumerate(photos, start=1) if photo.shows_face]

@@ -135,7 +135,7 @@ def _screen(request: PersonRequest) -> str:
 def _bound(request: PersonRequest, *, screen: str | None) -> CaseForm:
     """The form with all answers so far and the errors of one screen only (None: of none)."""
     errors = _photos_receive(request)
-    form = CaseForm(request.POST, photos=_photos(request), photo_errors=errors)
+    form = CaseForm(request.POST, photos=_photos(request), photo_errors=errors, sending=False)
     form.is_valid()
     form.keep_errors_of(screen or "")
     return form
