@@ -3,6 +3,7 @@
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import models
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -85,6 +86,7 @@ class DermatologistAdmin(admin.ModelAdmin):
     """Licences. A decision goes through its service; who decided what and when stands in the audit log."""
 
     form = DecisionForm
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_display = ("full_name", "licence_country", "licence_number", "standing", "applied_at", "listed")
     list_filter = (("verified_at", admin.EmptyFieldListFilter), "licence_country", "listed")
     ordering = ("-applied_at",)

@@ -129,7 +129,16 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_connect_timeout": 2, "socket_timeout": 10}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 10,
+    # A broker that is down costs a request half a second, not six: the sweepers send again what was lost.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.2,
+}
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
@@ -360,13 +369,15 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "smartderma.schema.document_problems",
-        "diagnosis.api.examples.add_examples",
-        "diagnosis.api.examples.add_webhooks",
+        "diagnosis.api.openapi.add_examples",
+        "diagnosis.api.openapi.add_webhooks",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "JobStatus": [("failed", "failed"), ("queued", "queued"), ("running", "running"), ("succeeded", "succeeded")],
+        "JobStatus": "diagnosis.api.bodies.JOB_STATUSES",
         "Tier": "diagnosis.models.Tier",
         "Outcome": "diagnosis.models.Outcome",
+        "BatchItemStatus": "diagnosis.api.batches.ITEM_STATUSES",
+        "Standing": "diagnosis.api.bodies.STANDINGS",
         "WebhookEventType": "diagnosis.models.WebhookEvent",
         "WebhookDeliveryStatus": "diagnosis.models.WebhookDelivery.Status",
         "WebhookError": "diagnosis.models.WebhookAttempt.Error",
