@@ -29,6 +29,15 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     card.add_argument("--release", help="name or folder (default: the active release)")
     card.add_argument("--out", type=Path, default=Path("docs/MODEL_CARD.md"))
     card.set_defaults(run=run_card)
+    tables = subparsers.add_parser(
+        "tables",
+        help="the paper's tables and figures beside a release",
+        description="Write the paper's tables 1, 3 and 4 and figures 6 and 7 beside the figures of a release, as "
+        "Markdown with SVG images, from release.json alone. What is not known of the paper is said so.",
+    )
+    tables.add_argument("--release", help="name or folder (default: the active release)")
+    tables.add_argument("--out", type=Path, default=Path("docs/PAPER_TABLES.md"))
+    tables.set_defaults(run=run_tables)
 
 
 def _add_sources(evaluate: argparse.ArgumentParser) -> None:
@@ -96,6 +105,23 @@ def run_card(args: argparse.Namespace) -> int:
 
     try:
         write_card(release_info(args.release).path / "release.json", args.out)
+    except ReleaseError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def run_tables(args: argparse.Namespace) -> int:
+    """Write the tables; 1 and one sentence when the release is not to be had or was not measured."""
+    from ml.evaluation.tables import write_tables
+    from ml.releases.loader import ReleaseError, release_info
+
+    try:
+        document = release_info(args.release).document
+        if "confusion" not in document["metrics"].get("test", {}):
+            raise ReleaseError(f"Release {document['name']} holds no confusion matrix; export or evaluate it anew.")
+        for file in write_tables(document, args.out):
+            _say(str(file))
     except ReleaseError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +122,18 @@ def load_member(run: Path) -> Member:
         net=net.eval(),
         input_size=config["size"],
         activation=config.get("activation", ""),
-        training=config | {"epochs_done": state["epoch"]},
+        training=config | {"epochs_done": state["epoch"], "history": _history(run, state)},
     )
+
+
+def _history(run: Path, state: dict) -> list[dict[str, Any]]:
+    """The whole curve of the run where it is still there, else up to the best epoch; numbers to 4 digits."""
+    file = run / "history.json"
+    records = json.loads(file.read_text()) if file.is_file() else state["history"]
+    return [
+        {name: round(value, 6 if name == "lr" else 4) for name, value in record.items() if name != "time"}
+        for record in records
+    ]
 
 
 def choose_view(member: Member, val: Photos) -> None:

@@ -98,10 +98,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             command = ["train", str(ROOT / "ml/configs/tiny.toml"), "--manifest", str(manifest), "--out", architecture]
             assert main([*command, *settings]) == 0
         runs = ["mobilenetv3_small_050", "test_efficientnet"]
-        assert (
-            main(["export", *runs, "--manifest", str(manifest), "--release", "toy", "--out", "toy", "--search-views"])
-            == 0
-        )
+        Path("tried.toml").write_text('[[tried]]\nwhat = "EMA"\nresult = "+1 on validation"\nkept = true\n')
+        export = ["export", *runs, "--manifest", str(manifest), "--release", "toy", "--out", "toy", "--search-views"]
+        assert main([*export, "--tried", "tried.toml"]) == 0
     return manifest, folder / "toy"
 
 
@@ -135,9 +134,43 @@ def test_the_commands_print_figures_and_write_the_card(
     card = (tmp_path / "card.md").read_text()
     assert card == card_text(document)
     assert f"{document['metrics']['test']['accuracy']['value']:.2f}" in card
+    for section in (
+        "What this release had to reach",
+        "Confusion",
+        "What abstaining buys",
+        "CLEAR Derm",
+        "What was tried",
+    ):
+        assert section in card
+    assert "| EMA | +1 on validation | yes |" in card
+    assert "| skin type V-VI |" in card
     assert (
         "cannot screen" in card or document["operating_points"]["melanoma"]["clinical"]["specificity"]["value"] >= 0.5
     )
+
+
+def test_the_papers_tables_stand_beside_ours(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "docs" / "PAPER_TABLES.md"
+    out.parent.mkdir()
+    assert main(["tables", "--release", str(trained[1]), "--out", str(out)]) == 0
+    text, document = out.read_text(), json.loads((trained[1] / "release.json").read_text())
+    accuracy = document["metrics"]["test"]["accuracy"]
+    assert f"{accuracy['value']:.2f} ({accuracy['low']:.2f}-{accuracy['high']:.2f})" in text
+    assert "57,600" in text
+    assert "0.914 (F1 0.92)" in text
+    assert "not known to us" in text
+    first = {file.name: file.read_bytes() for file in (out.parent / "images").iterdir()}
+    assert set(first) == {"paper-figure-6.svg", "paper-figure-7.svg"}
+    assert b"<image" not in first["paper-figure-6.svg"]
+    assert main(["tables", "--release", str(trained[1]), "--out", str(out)]) == 0
+    assert first == {file.name: file.read_bytes() for file in (out.parent / "images").iterdir()}
+
+
+def test_tables_need_a_measured_release(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["tables", "--release", str(release), "--out", str(tmp_path / "x.md")]) == 1
+    assert "holds no confusion matrix" in capsys.readouterr().err
 
 
 def test_an_unknown_release_is_one_sentence(
