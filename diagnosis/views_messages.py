@@ -40,7 +40,7 @@ class MessageForm(forms.Form):
     def __init__(self, *args: Any, may_send_photos: bool, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
         super().__init__(*args, auto_id="message_%s", **kwargs)  # it may stand beside other forms
-        self.fields["text"].optional_mark = self.fields["files"].optional_mark = True  # type: ignore[attr-defined]
+        self.fields["files"].optional_mark = True  # type: ignore[attr-defined]
         if not may_send_photos:
             del self.fields["files"]
 
