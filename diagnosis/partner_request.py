@@ -42,7 +42,7 @@ class RequestFields(StrictSerializer):
 
     answers = AnswersField()
     external_patient = serializers.RegexField(r"^[A-Za-z0-9._:-]{0,64}\Z", required=False, allow_blank=True, default="")
-    release = TextField(max_length=64, required=False, default="", help_text="Pins a model release.")
+    release = TextField(max_length=64, required=False, allow_blank=True, default="", help_text="Pins a model release.")
     store_image = SwitchField(
         default=True, help_text="false: photos and heat maps are deleted as soon as the result is there."
     )

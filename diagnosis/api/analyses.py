@@ -35,7 +35,7 @@ from smartderma.api import Problem
 from smartderma.api_fields import FilePart
 from smartderma.parsing import StrictJSONParser, StrictMultiPartParser
 
-SWITCHES = {"true": True, "false": False}  # multipart knows texts only
+SWITCHES = {"true": True, "false": False, "True": True, "False": False}  # multipart knows texts only
 RETRY_SECONDS = "2"
 BUSY_SECONDS = "5"
 

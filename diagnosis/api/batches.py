@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from diagnosis import access, services
+from diagnosis.api.bodies import JOB_STATUSES
 from diagnosis.api.idempotency import Answer, once
 from diagnosis.api.shared import MISSING, PartnerResource, key_of
 from diagnosis.models import Batch, BatchItem
@@ -55,7 +56,7 @@ class BatchBody(serializers.ModelSerializer):
         fields = ("id", "status", "failure", "format", "sandbox", "created_at", "finished_at", "progress", "links")
         read_only_fields = fields
 
-    @extend_schema_field(serializers.ChoiceField(["queued", "running", "succeeded", "failed", "canceled"]))
+    @extend_schema_field(serializers.ChoiceField(JOB_STATUSES))
     def get_status(self, batch) -> str:
         if batch.status == Batch.Status.DONE:
             return "running" if batch.progress["open"] else "succeeded"

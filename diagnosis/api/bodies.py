@@ -15,6 +15,7 @@ from diagnosis.presentation import is_urgency_known, photo_advice
 from ml.taxonomy import BY_SLUG
 
 JOB_STATUS = {"queued": "queued", "running": "running", "done": "succeeded", "failed": "failed"}
+JOB_STATUSES = ["queued", "running", "succeeded", "failed", "canceled"]
 STANDINGS = ("preliminary", "final", "amended")
 
 
@@ -78,7 +79,7 @@ class AnalysisBody(serializers.ModelSerializer):
     `standing` is preliminary until a dermatologist signs. `tier` is null where nothing says how urgent it is.
     """
 
-    status = serializers.ChoiceField(["queued", "running", "succeeded", "failed", "canceled"], source="job_status")
+    status = serializers.ChoiceField(JOB_STATUSES, source="job_status")
     created_at = serializers.DateTimeField(source="case.created_at")
     case_id = serializers.UUIDField()
     external_patient = serializers.CharField(source="case.external_patient")

@@ -42,6 +42,7 @@ class ReleaseBody(serializers.Serializer):
     classes = ClassBody(many=True)
 
 
+@extend_schema_serializer(component_name="ReleaseCard")
 class ReleaseCard(ReleaseBody):
     """The same with the model card, in the language of the request."""
 

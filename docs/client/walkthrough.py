@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,13 @@ from typing import TypeVar
 from smartderma_client import AuthenticatedClient
 from smartderma_client.api.analyses import analyses_create, analyses_destroy, analyses_retrieve
 from smartderma_client.api.webhook_endpoints import webhook_endpoints_create, webhook_endpoints_test_create
-from smartderma_client.models import AnalysisRequest, Problem, WebhookEndpointRequest, WebhookEventType
+from smartderma_client.models import (
+    AnalysisWithPhotos,
+    AnalysisWithPhotosAnswers,
+    Problem,
+    WebhookEndpointRequest,
+    WebhookEventType,
+)
 from smartderma_client.types import File
 
 ANSWERS = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "site": "arm"}
@@ -29,7 +34,8 @@ def main(site: str, key: str, photo: str, webhook: str = "") -> None:
     client = AuthenticatedClient(base_url=site, token=key, timeout=30)
     with Path(photo).open("rb") as file:
         part = File(payload=file, file_name="photo.jpg", mime_type="image/jpeg")
-        request = AnalysisRequest(photos=[part], answers=json.dumps(ANSWERS), external_patient="patient-17")
+        answers = AnalysisWithPhotosAnswers.from_dict(ANSWERS)
+        request = AnalysisWithPhotos(photos=[part], answers=answers, external_patient="patient-17")
         job = good(analyses_create.sync(client=client, body=request))
     while job.status in {"queued", "running"}:
         time.sleep(2)

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from playwright.sync_api import Page
 
-from diagnosis.api.examples import EXAMPLES
+from diagnosis.api.openapi import EXAMPLES
 from smartderma.api import PROBLEM_JSON
 from tests.e2e.conftest import base_url as base_url
 from tests.e2e.conftest import browser_context_args as browser_context_args

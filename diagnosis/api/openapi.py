@@ -1,76 +1,17 @@
-"""Examples of the OpenAPI document, one per schema; tests/diagnosis/test_schema.py checks each against its schema."""
+"""What the OpenAPI document gets beside our views: an example of each schema, and the webhooks that we send."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from diagnosis.models import WebhookEvent
 
 Schema = dict[str, Any]
 
-ANALYSIS_ID = "0b7a5d2e-5a41-4f8c-9a3b-6f1c7e0d9b52"
-CASE_ID = "9f2c1e64-3b7d-4c55-8e1a-0d4b6a7c8e90"
-ENDPOINT_ID = "3d1f0c9a-6c57-4a3e-b8a1-2f7e9d5c4b31"
-DELIVERY_ID = "c4a8e2d6-1b3f-4e7a-9c5d-8f0b2a6e4d17"
-WHEN = "2026-11-23T08:30:00Z"
-
-ENDPOINT = {
-    "id": ENDPOINT_ID,
-    "url": "https://clinic.example/hooks/smart-derma",
-    "description": "Production",
-    "events": ["analysis.succeeded", "review.completed"],
-    "active": True,
-    "disabled_reason": None,
-    "disabled_at": None,
-    "failing_since": None,
-    "previous_secret_until": None,
-    "created_at": WHEN,
-}
-PAYLOAD = {
-    "type": "analysis.succeeded",
-    "timestamp": WHEN,
-    "data": {"case_id": CASE_ID, "analysis_id": ANALYSIS_ID},
-}
-ANALYSIS = {
-    "id": ANALYSIS_ID,
-    "status": "succeeded",
-    "created_at": WHEN,
-    "finished_at": WHEN,
-    "failure": "",
-    "outcome": "assessed",
-    "reasons": [],
-    "tier": "routine",
-    "needs_review": False,
-    "review_reasons": [],
-    "predictions": [
-        {"condition": "eczema", "label": "Eczema", "icd10": "L30.9", "snomed": "43116000", "probability": 0.71}
-    ],
-    "prediction_set": ["eczema"],
-    "photos": [{"outcome": "assessed", "reasons": [], "quality": {"score": 0.9, "band": "good", "issues": []}}],
-    "release": "r1",
-    "weights_sha256": "0" * 64,
-    "links": {"self": f"/api/v1/analyses/{ANALYSIS_ID}"},
-}
-EXAMPLES: Schema = {
-    "Analysis": ANALYSIS,
-    "WebhookEndpoint": ENDPOINT,
-    "WebhookEndpointWithSecret": {**ENDPOINT, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
-    "WebhookEndpointRequest": {"url": ENDPOINT["url"], "description": "Production", "events": ENDPOINT["events"]},
-    "PatchedWebhookEndpointChange": {"active": False},
-    "WebhookDelivery": {
-        "id": DELIVERY_ID,
-        "message_id": f"msg_{DELIVERY_ID.replace('-', '')}",
-        "endpoint": ENDPOINT_ID,
-        "event": "analysis.succeeded",
-        "payload": PAYLOAD,
-        "status": "delivered",
-        "attempts": 1,
-        "next_attempt_at": None,
-        "created_at": WHEN,
-        "finished_at": WHEN,
-        "tries": [{"at": WHEN, "status_code": 204, "error": None, "milliseconds": 83}],
-    },
-}
+# Made once from real answers of a site, shortened by hand. Read again by tests/diagnosis/test_schema.py.
+EXAMPLES: Schema = json.loads((Path(__file__).parent / "examples.json").read_text(encoding="utf-8"))
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -148,7 +89,7 @@ def _message_of(event: WebhookEvent) -> Schema:
             "content": {
                 "application/json": {
                     "schema": {"$ref": "#/components/schemas/WebhookMessage"},
-                    "example": {**PAYLOAD, "type": event.value, "data": DATA[event]},
+                    "example": {**EXAMPLES["WebhookMessage"], "type": event.value, "data": DATA[event]},
                 }
             },
         },
@@ -156,12 +97,14 @@ def _message_of(event: WebhookEvent) -> Schema:
     }
 
 
+IDS = {name: EXAMPLES[kind]["id"] for name, kind in (("case_id", "Case"), ("analysis_id", "Analysis"))}
+OF_A_REVIEW = {"case_id": IDS["case_id"], "review_id": EXAMPLES["Review"]["id"]}
 DATA = {
-    WebhookEvent.ANALYSIS_SUCCEEDED: PAYLOAD["data"],
-    WebhookEvent.ANALYSIS_FAILED: PAYLOAD["data"],
-    WebhookEvent.REVIEW_COMPLETED: {"case_id": CASE_ID, "review_id": DELIVERY_ID},
-    WebhookEvent.REVIEW_AMENDED: {"case_id": CASE_ID, "review_id": DELIVERY_ID},
-    WebhookEvent.REPORT_READY: {"case_id": CASE_ID, "report_id": DELIVERY_ID},
-    WebhookEvent.DATA_ERASED: {"case_id": CASE_ID, "analysis_ids": [ANALYSIS_ID]},
-    WebhookEvent.WEBHOOK_TEST: {"endpoint_id": ENDPOINT_ID},
+    WebhookEvent.ANALYSIS_SUCCEEDED: IDS,
+    WebhookEvent.ANALYSIS_FAILED: IDS,
+    WebhookEvent.REVIEW_COMPLETED: OF_A_REVIEW,
+    WebhookEvent.REVIEW_AMENDED: OF_A_REVIEW,
+    WebhookEvent.REPORT_READY: {"case_id": IDS["case_id"], "report_id": EXAMPLES["Report"]["id"]},
+    WebhookEvent.DATA_ERASED: {"case_id": IDS["case_id"], "analysis_ids": [IDS["analysis_id"]]},
+    WebhookEvent.WEBHOOK_TEST: {"endpoint_id": EXAMPLES["WebhookEndpoint"]["id"]},
 }
