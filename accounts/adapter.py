@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from accounts.language import language_set, speaking_to
 from accounts.models import Role, User
 
-LANDING = {Role.PATIENT: "case_list", Role.DERMATOLOGIST: "review_queue", Role.OPERATOR: "admin:index"}
+LANDING = {Role.PATIENT: "case_list", Role.DERMATOLOGIST: "review_queue", Role.OPERATOR: "operator_overview"}
 
 
 class AccountAdapter(DefaultAccountAdapter):

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin import ReadOnlyAdmin
-from diagnosis.models import Analysis, CaseEvent
+from diagnosis.models import Analysis, CaseEvent, NoteTemplate
 
 
 @admin.register(Analysis)
@@ -19,3 +19,15 @@ class CaseEventAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("actor",)
     fields = ("at", "kind", "actor")
+
+
+@admin.register(NoteTemplate)
+class NoteTemplateAdmin(admin.ModelAdmin):
+    """Texts of the house for notes to patients; those of a dermatologist are their own."""
+
+    list_display = ("title", "language")
+    list_filter = ("language",)
+    fields = ("title", "language", "text")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).filter(owner=None)

@@ -166,6 +166,7 @@ MATRIX: dict[str, list[Row]] = {
     "note_template_create": [Row(allow(200, *READERS))],
     "note_template_edit": [Row(allow(200, "dermatologist"), case="desk", part="text")],
     "note_template_delete": [Row(allow(302, "dermatologist"), method="post", case="desk", part="text")],
+    "operator_overview": [Row(allow(200, "operator"))],
     "licence_apply": [Row({**OPEN, "operator": 404, "partner": 404})],
     "licence_document": [Row(allow(200, "unverified", "operator"), case="desk", part="licence")],
     # The API knows keys, not log-ins: a session gets nothing. Keys: tests/diagnosis/test_api_matrix.py.

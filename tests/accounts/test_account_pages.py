@@ -32,7 +32,7 @@ def test_sign_up_makes_a_patient_and_leads_to_the_first_check(client):
     [
         (factories.PatientFactory, "case_list"),
         (factories.DermatologistFactory, "review_queue"),
-        (factories.OperatorFactory, "admin:index"),
+        (factories.OperatorFactory, "operator_overview"),
     ],
 )
 def test_each_role_lands_on_its_own_page(client, make, landing):
@@ -44,7 +44,7 @@ def test_each_role_lands_on_its_own_page(client, make, landing):
 def test_consents_are_apart_and_none_is_ticked_beforehand():
     client = signed_in(factories.UserFactory())
     page = client.get(reverse("consent_edit")).content.decode()
-    assert page.count('type="checkbox"') == 3
+    assert page.count('type="checkbox"') == 4
     assert "checked" not in page
 
 
