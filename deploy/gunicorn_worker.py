@@ -17,7 +17,7 @@ BYTES_PER_SECOND = 8 * 1024
 
 
 class PacedSocket:
-    """A socket whose `recv` raises TimeoutError when a request falls behind the slowest pace; all else passes through."""
+    """A socket whose `recv` raises TimeoutError when a request falls behind the slowest pace; the rest passes on."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

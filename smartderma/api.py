@@ -10,17 +10,20 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
+from django.core import signing
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import exception_handler
 
 PROBLEM_JSON = "application/problem+json"
+CURSOR_SALT = "smartderma.api.cursor"
 
 
 class CursorPages(CursorPagination):
@@ -60,16 +63,24 @@ class CursorPages(CursorPagination):
             "properties": {"next": address, "previous": address, "results": schema},
         }
 
-    def decode_cursor(self, request):
+    def encode_cursor(self, cursor: Cursor) -> str:
+        """The address of a page; the cursor is signed, so that nobody makes one."""
+        text = signing.dumps(list(cursor), salt=CURSOR_SALT)
+        return replace_query_param(self.base_url, self.cursor_query_param, text)
+
+    def decode_cursor(self, request) -> Cursor | None:
+        text = request.query_params.get(self.cursor_query_param)
+        if text is None:
+            return None
         try:
-            return super().decode_cursor(request)
-        except (exceptions.NotFound, ValueError, OverflowError) as error:
+            return Cursor(*signing.loads(text, salt=CURSOR_SALT))
+        except signing.BadSignature as error:
             raise exceptions.ValidationError({"cursor": _("This cursor is not one of ours.")}) from error
 
     def paginate_queryset(self, queryset, request, view=None):
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValueError, TypeError, OverflowError) as error:  # a position that is no date
+        except (ValueError, TypeError, DjangoValidationError) as error:  # a cursor of another list
             raise exceptions.ValidationError({"cursor": _("This cursor is not one of ours.")}) from error
 
 

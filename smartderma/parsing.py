@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -17,8 +19,11 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream, media_type=None, parser_context=None) -> Any:
+        data = stream.read(settings.MAX_BODY_BYTES + 1)
+        if len(data) > settings.MAX_BODY_BYTES:
+            raise RequestDataTooBig
         try:
-            return strict_json(stream.read().decode())
+            return strict_json(data.decode())
         except UnicodeDecodeError as error:
             raise ParseError(_("The body is not UTF-8.")) from error
         except ValueError as error:
