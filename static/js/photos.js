@@ -18,7 +18,13 @@
     input.addEventListener("change", () => choose(input));
   }
   window.addEventListener("online", () => !offline && form.querySelector("[data-sending]").hidden && pending.forEach(send));
-  for (const event of ["htmx:afterSettle", "htmx:afterSwap"]) document.addEventListener(event, offerDermatologist);
+  document.addEventListener("htmx:afterSwap", (event) => {
+    offerDermatologist();
+    const { verb, path } = event.detail.requestConfig;
+    if (verb !== "post") return; // a button of a photo: it is gone, so the focus goes to what came instead
+    const card = [...cards()].find((one) => path.includes(one.dataset.photo));
+    (card || area.querySelector("[data-pick] button")).focus();
+  });
   document.addEventListener("input", (event) => event.target.matches("[data-edge]") && shade(event.target.closest("[data-photo-card]")));
 
   site.photos = {
