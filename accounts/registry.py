@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
-
-from accounts.models import User
 
 
 @dataclass(frozen=True)
@@ -19,19 +17,19 @@ class ExportFile:
 
 @dataclass(frozen=True)
 class OwnData:
-    """The part of one app.
+    """The part of one app; all are called with keywords.
 
-    `export`: the files about a person, in the active language.
-    `leave`: called first in the transaction that erases or closes an account; gives back what the person only holds.
-    `erase`: called next, before the rows go by cascade, with the storage keys of all files that this leaves behind;
-    takes along what no cascade reaches.
-    `withdraw`: called in the transaction that takes consents back, with their purposes.
+    `export(user)`: the files about a person, in the active language.
+    `leave(user)`: called first in the transaction that erases or closes an account; gives back what is only held.
+    `erase(user, keys)`: called next, before the rows go by cascade, with the storage keys of all files that this
+    leaves behind; takes along what no cascade reaches.
+    `withdraw(user, purposes)`: called in the transaction that takes consents back, with their purposes.
     """
 
-    export: Callable[[User], Iterator[ExportFile]]
-    leave: Callable[[User], None]
-    erase: Callable[[User, Sequence[str]], None]
-    withdraw: Callable[[User, Collection[str]], None]
+    export: Callable[..., Iterator[ExportFile]]
+    leave: Callable[..., None]
+    erase: Callable[..., None]
+    withdraw: Callable[..., None]
 
 
 _parts: dict[str, OwnData] = {}

@@ -33,7 +33,7 @@ def consent_set(*, user: User, purposes: Collection[str], language: str) -> None
         consent.full_clean()
         consent.save()
     for part in registry.parts() if taken_back else []:
-        part.withdraw(user, taken_back)
+        part.withdraw(user=user, purposes=taken_back)
 
 
 def consent_held(*, user: User, purpose: str = Purpose.CARE) -> bool:

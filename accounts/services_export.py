@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import IO, Any
 
 import structlog
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
@@ -58,7 +59,7 @@ def export_build(*, export: DataExport) -> bool:
 def _zip_write(file: IO[bytes], user: User) -> None:
     with zipfile.ZipFile(file, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         for part in [_own_files, *(part.export for part in registry.parts())]:
-            for one in part(user):
+            for one in part(user=user):
                 with one.open() as source, archive.open(one.path, "w") as target:
                     shutil.copyfileobj(source, target)
 
@@ -139,7 +140,7 @@ def _export_requeue(export: DataExport) -> int:
 
 
 # --- what this app itself knows about a person ---------------------------------------------------------------------
-def _own_files(user: User) -> Iterator[ExportFile]:
+def _own_files(*, user: User) -> Iterator[ExportFile]:
     readme = render_to_string("accounts/export_readme.txt", {"user": user, "made_at": timezone.now()})
     yield text_file("README.txt", readme)
     yield json_file("account.json", _account(user))
@@ -151,7 +152,7 @@ def _own_files(user: User) -> Iterator[ExportFile]:
 def _account(user: User) -> dict[str, Any]:
     return {
         "email": user.email,
-        "email_addresses": list(user.emailaddress_set.values("email", "verified", "primary")),
+        "email_addresses": list(EmailAddress.objects.filter(user=user).values("email", "verified", "primary")),
         "pseudonym": user.pseudonym,
         "role": user.role,
         "language": user.language,
@@ -169,8 +170,12 @@ def _look(row: AccessLog, user: User) -> dict[str, Any]:
     return {"at": row.at, "who": who_text(row, user), "what": action_text(row), "object": row.object_id}
 
 
+def bytes_file(path: str, data: bytes) -> ExportFile:
+    return ExportFile(path, lambda: io.BytesIO(data))
+
+
 def text_file(path: str, text: str) -> ExportFile:
-    return ExportFile(path, lambda: io.BytesIO(text.encode()))
+    return bytes_file(path, text.encode())
 
 
 def json_file(path: str, values: Any) -> ExportFile:

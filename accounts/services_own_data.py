@@ -71,7 +71,7 @@ def account_erase(*, user: User) -> ErasureCertificate:
     """
     hold_refuse(user=user)
     for part in registry.parts():
-        part.leave(user)
+        part.leave(user=user)
     try:
         gone = doomed_with(user)
     except ProtectedError as error:
@@ -93,7 +93,7 @@ def _audit_forget(user: User) -> None:
 
 def _parts_erase(user: User, files: list[str]) -> None:
     for part in registry.parts():
-        part.erase(user, files)
+        part.erase(user=user, keys=files)
 
 
 def _account_close(user: User, protected: set[Any]) -> ErasureCertificate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -59,7 +61,7 @@ def in_stage(cases: CaseQuerySet, stage: str) -> CaseQuerySet:
     return cases.filter(FILTERS[stage]) if stage in FILTERS else cases
 
 
-def stage_of(case: Case) -> Stage:
+def stage_of(case: Any) -> Stage:
     """Where a case of `with_history` stands."""
     if case.review_state == ReviewState.PHOTOS:
         return Stage.PHOTOS

@@ -6,7 +6,6 @@ stands in the opinions.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.core.files.storage import default_storage
 
 from accounts.models import User
 from accounts.registry import ExportFile, OwnData
-from accounts.services_export import json_file
+from accounts.services_export import bytes_file, json_file
 from diagnosis.facts import facts_of_case
 from diagnosis.models import Case, Lesion, Message
 from diagnosis.presentation import present
@@ -26,12 +25,12 @@ def own_data() -> OwnData:
     return OwnData(export=person_files, leave=cases_leave, erase=person_erase, withdraw=consents_withdraw)
 
 
-def person_files(user: User) -> Iterator[ExportFile]:
+def person_files(*, user: User) -> Iterator[ExportFile]:
     """Everything of a person as files: one folder per check, then spots, then e-mails."""
     for pk in Case.objects.filter(patient=user).order_by("created_at", "pk").values_list("pk", flat=True):
         yield from _case_files(pk)
     for number, photo in enumerate(user.intake_photos.order_by("created_at"), start=1):
-        yield _stored(f"not-sent/photo-{number}.jpg", photo.file.name)
+        yield _stored(f"not-sent/photo-{number}.jpg", str(photo.file.name))
     yield json_file("spots.json", [_lesion(lesion) for lesion in user.lesions.select_related("reminder")])
     yield json_file("e-mails.json", _mails(user))
 
@@ -50,21 +49,23 @@ def _case_files(pk: object) -> Iterator[ExportFile]:
     yield json_file(f"{folder}/fhir.json", bundle(facts))
     yield from _pictures(folder, case)
     for report in case.reports.all():
-        yield _stored(f"{folder}/report-v{report.version}-{report.language}-{report.pk.hex[:6]}.pdf", report.file.name)
+        yield _stored(
+            f"{folder}/report-v{report.version}-{report.language}-{report.pk.hex[:6]}.pdf", str(report.file.name)
+        )
     for number, attachment in enumerate((one for message in messages for one in message.attachments.all()), start=1):
-        yield _stored(f"{folder}/message-photo-{number}.jpg", attachment.file.name)
+        yield _stored(f"{folder}/message-photo-{number}.jpg", str(attachment.file.name))
 
 
 def _pictures(folder: str, case: Case) -> Iterator[ExportFile]:
     for image in case.images.all():
-        yield _stored(f"{folder}/photo-{image.position + 1}.jpg", image.file.name)
+        yield _stored(f"{folder}/photo-{image.position + 1}.jpg", str(image.file.name))
     for analysis in case.analyses.all():
         for finding in analysis.findings.all():
             name = f"{folder}/colours-{finding.image.position + 1}-{analysis.pk.hex[:6]}"
             if finding.heatmap:
-                yield _stored(f"{name}.png", finding.heatmap.name)
+                yield _stored(f"{name}.png", str(finding.heatmap.name))
             for one in finding.member_maps.all():
-                yield ExportFile(f"{name}-{one.member}.png", lambda png=bytes(one.png): io.BytesIO(png))
+                yield bytes_file(f"{name}-{one.member}.png", bytes(one.png))
 
 
 def _stored(path: str, key: str) -> ExportFile:

@@ -94,7 +94,7 @@ def _lesion_page(request: PersonRequest, lesion: Lesion, **forms_with_errors: fo
         "note_form": NoteForm(),
         "reminder_form": ReminderForm(initial={"months": months}),
         "name_form": LesionNameForm(initial={"name": lesion.name}),
-        "can_compare": sum(len(case.images.all()) for case in lesion.visits) > 1,
+        "can_compare": len([image for case in lesion.visits for image in case.images.all()]) > 1,
         "kept": _photos_are_kept(request),
         **forms_with_errors,
     }

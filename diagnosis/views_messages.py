@@ -33,23 +33,24 @@ class MessageForm(forms.Form):
 
     submission_key = forms.UUIDField(widget=forms.HiddenInput)
     text = forms.CharField(label=_("Your message"), required=False, max_length=4000, widget=forms.Textarea({"rows": 4}))
-    files = forms.Field(
+    photo_files = forms.Field(
         label=_("Photos"), required=False, widget=PhotosInput({"accept": PHOTO_TYPES, "multiple": True})
     )
 
     def __init__(self, *args: Any, may_send_photos: bool, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {}).setdefault("submission_key", uuid.uuid4())
-        super().__init__(*args, auto_id="message_%s", **kwargs)  # it may stand beside other forms
-        self.fields["files"].optional_mark = True  # type: ignore[attr-defined]
+        kwargs["auto_id"] = "message_%s"  # it may stand beside other forms
+        super().__init__(*args, **kwargs)
+        self.fields["photo_files"].optional_mark = True  # type: ignore[attr-defined]
         if not may_send_photos:
-            del self.fields["files"]
+            del self.fields["photo_files"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         self.photos: list[InspectedPhoto] = []
-        files = cleaned.get("files") or []
+        files = cleaned.get("photo_files") or []
         if len(files) > settings.MAX_MESSAGE_PHOTOS:
-            self.add_error("files", _("Please add at most three photos to a message."))
+            self.add_error("photo_files", _("Please add at most three photos to a message."))
         elif files:
             self._inspect(files)
         return cleaned
@@ -58,7 +59,7 @@ class MessageForm(forms.Form):
         try:
             self.photos = inspect_uploads(files)
         except ValidationError as error:
-            self.add_error("files", error)
+            self.add_error("photo_files", error)
 
 
 @login_required

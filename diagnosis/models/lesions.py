@@ -15,6 +15,7 @@ from accounts.models import Role
 
 if TYPE_CHECKING:
     from accounts.models import User
+    from diagnosis.models.cases import Case
 
 
 class LesionQuerySet(models.QuerySet[Any, Any]):
@@ -39,6 +40,8 @@ class Lesion(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = LesionQuerySet.as_manager()
+
+    visits: list[Case]  # set by access.lesion_get: the cases that the reader may see
 
     class Meta:
         ordering = ["-created_at", "-pk"]

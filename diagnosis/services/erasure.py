@@ -74,18 +74,18 @@ def lesions_expire() -> int:
 
 
 # --- for accounts.registry -----------------------------------------------------------------------------------------
-def cases_leave(user: User) -> None:
+def cases_leave(*, user: User) -> None:
     """A dermatologist who leaves gives back the cases that are held."""
     Case.objects.filter(review_holder=user).update(review_holder=None, review_lease_until=None)
 
 
-def person_erase(user: User, keys: Sequence[str]) -> None:
+def person_erase(*, user: User, keys: Sequence[str]) -> None:
     """The rows go by cascade with the account; here go the files."""
     files_forget(keys=keys)
 
 
 @transaction.atomic
-def consents_withdraw(user: User, purposes: Collection[str]) -> None:
+def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
     """Without consent to care nothing more is done with the photos: no check, no review, no reminder, no upload.
 
     Storage: the retention time decides from now on (`CaseQuerySet.expired`). Research: the next export leaves them out.

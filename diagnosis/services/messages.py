@@ -95,11 +95,11 @@ def _tell_other_side(message: Message) -> None:
     if not message.from_patient:
         case_notice(case=message.case, kind=NoticeKind.NEW_MESSAGE, event=message)
         return
-    for dermatologist in dermatologists_of(message.case):
+    for dermatologist in dermatologists_of(case=message.case):
         notice_queue(user=dermatologist, kind=NoticeKind.NEW_MESSAGE, event=str(message.pk), case=message.case)
 
 
-def dermatologists_of(case: Case) -> list[User]:
+def dermatologists_of(*, case: Case) -> list[User]:
     """Those who signed or wrote in this case and are still here."""
     people = set(case.reviews.values_list("reviewer", flat=True))
     people |= set(case.messages.filter(from_patient=False).values_list("author", flat=True))

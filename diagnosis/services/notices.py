@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from smtplib import SMTPException
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -119,7 +120,7 @@ def case_notice(*, case: Case, kind: str, event: object) -> None:
         notice_queue(user=case.patient, kind=kind, event=str(getattr(event, "pk", event)), case=case)
 
 
-def mail_stop(*, kind: str, subject: object) -> None:
+def mail_stop(*, kind: str, subject: Any) -> None:
     """Do what a signed stop link says: end one reminder, or mute one kind of e-mail to one person."""
     if kind == NoticeKind.REMINDER:
         Reminder.objects.filter(pk=subject, stopped_at=None).update(stopped_at=timezone.now())

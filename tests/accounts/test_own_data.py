@@ -382,7 +382,7 @@ def test_a_download_that_fails_says_so_and_can_be_asked_for_again(monkeypatch):
     person = factories.PatientFactory()
     export = services_export.export_request(user=person, language="en")
 
-    def broken(_user):
+    def broken(**_person):
         raise RuntimeError("storage is down")
 
     monkeypatch.setattr(services_export, "_own_files", broken)

@@ -177,7 +177,7 @@ def test_reading_is_written_to_the_access_log(case, dermatologist):
 
 # --- photos --------------------------------------------------------------------------------------------------------
 def test_photos_are_stripped_and_open_to_both_sides_only(case, dermatologist):
-    write(case.patient, case, "", files=[upload(), upload()])
+    write(case.patient, case, "", photo_files=[upload(), upload()])
     attachments = MessageAttachment.objects.all()
     assert [one.position for one in attachments] == [0, 1]
     with attachments[0].file.open() as file:
@@ -198,7 +198,7 @@ def test_photos_are_stripped_and_open_to_both_sides_only(case, dermatologist):
 )
 def test_a_bad_photo_is_refused_and_nothing_is_left(case, files, words):
     before = stored_files()
-    page = write(case.patient, case, "Look", files=[upload(data) for data in files])
+    page = write(case.patient, case, "Look", photo_files=[upload(data) for data in files])
     assert page.status_code == 422
     assert words in text_of(page)
     assert not Message.objects.exists()
@@ -207,14 +207,14 @@ def test_a_bad_photo_is_refused_and_nothing_is_left(case, files, words):
 
 def test_without_consent_to_care_no_photo_is_taken(case):
     consent_set(user=case.patient, purposes=[Purpose.STORAGE], language="en")
-    write(case.patient, case, "Only words", files=[upload()])
+    write(case.patient, case, "Only words", photo_files=[upload()])
     assert not MessageAttachment.objects.exists()
     assert Message.objects.get().text == "Only words"
 
 
 def test_messages_go_with_their_case(case, django_capture_on_commit_callbacks):
     before = stored_files()
-    write(case.patient, case, "Look", files=[upload()])
+    write(case.patient, case, "Look", photo_files=[upload()])
     assert len(stored_files() - before) == 1
     with django_capture_on_commit_callbacks(execute=True):
         services.case_erase(case=case)
