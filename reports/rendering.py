@@ -5,6 +5,7 @@ WeasyPrint and Pango are loaded on first use, so that a web process that never m
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 VARIANT = "pdf/ua-1"
 PAGES = 2
+# Letters above which normal print rarely fits, measured over twelve states of a case in four languages.
+LONG = {"a4": 8500, "letter": 7700}
+MARKUP = re.compile(r"<[^>]*>")
+# Direction and list marks, by "is it written from right to left?"
+SCRIPT = {
+    False: {"direction": "ltr", "comma": ", ", "semicolon": "; "},
+    True: {"direction": "rtl", "comma": "، ", "semicolon": "؛ "},
+}
 # Relative addresses lead here, and so to a refusal instead of a picture that is silently left out.
 NOWHERE = "outside://report/"
 # Pango's font map is not safe to share between threads that lay out text at the same time.
@@ -37,16 +46,22 @@ def render_pdf(context: Mapping[str, Any], language: str) -> bytes:
     Raises OutsideResource when the values lead to any address that is not `data:`.
     """
     with _ONE_AT_A_TIME:
-        document = _layout(_html(context, language))
-        if len(document.pages) > PAGES:
+        html = _html(context, language)
+        document = None if _is_long(html, context["paper"]) else _layout(html)
+        if document is None or len(document.pages) > PAGES:
             document = _layout(_html({**context, "compact": True}, language))
         return document.write_pdf(pdf_variant=VARIANT)
 
 
 def _html(context: Mapping[str, Any], language: str) -> str:
     with translation.override(language):
-        direction = "rtl" if translation.get_language_bidi() else "ltr"
-        return render_to_string("reports/report_pdf.html", {**context, "language": language, "direction": direction})
+        values = {**context, **SCRIPT[translation.get_language_bidi()], "language": language}
+        return render_to_string("reports/report_pdf.html", values)
+
+
+def _is_long(html: str, paper: str) -> bool:
+    """Too long for two pages in normal print: to lay it out first only to see that costs as much as the report."""
+    return len(" ".join(MARKUP.sub("", html).split())) > LONG[paper]
 
 
 def _layout(html: str) -> Document:
