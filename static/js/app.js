@@ -27,7 +27,7 @@
 
   async function show() {
     const count = (await mine()).length;
-    note.hidden = !count;
+    note.hidden = !count || "listHere" in note.dataset;
     note.querySelector("[data-count]").textContent = count;
   }
 

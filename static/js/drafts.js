@@ -47,6 +47,7 @@
     site.photos.clear();
     form.elements.submission_key.value = crypto.randomUUID();
     form.querySelector("[data-kept]").hidden = false;
+    form.querySelector("[data-sending]").hidden = true;
     accepted = false;
     site.emergency.show();
     site.steps.restart();
