@@ -34,6 +34,10 @@ def release_page(name: str) -> dict[str, Any] | None:
         "per_class": [_per_class(slug, info, test) for slug in info["classes"]],
         "not_covered": [condition_label(s) for s in info["classes"] if s not in info["trained_classes"]],
         "operating_points": _operating_points(info),
+        "groups": _groups(test),
+        "answered": _answered(test),
+        "refused": _refused(info),
+        "held_out": _held_out(info),
         "sources": info.get("data", {}).get("sources", []),
         "split": info.get("data", {}).get("split", ""),
         "tested_on": tested_on(release),
@@ -74,6 +78,50 @@ def _per_camera(test: Numbers) -> list[dict[str, Any]]:
     labels = {"clinical": _("Phone or ordinary camera"), "dermoscopic": _("Skin microscope (dermoscope)")}
     rows = [(label, measure(test.get(key, {}).get("accuracy"))) for key, label in labels.items()]
     return [{"label": label, **numbers} for label, numbers in rows if numbers]
+
+
+def _groups(test: Numbers) -> list[dict[str, Any]]:
+    """Right first time by source and by skin type; a group without photos says so."""
+    sources = [(name, found) for name, found in test.get("per_source", {}).items()]
+    types = [(_("Skin type %(type)s") % {"type": name}, found) for name, found in _skin_types(test)]
+    rows = [(label, found["n"], measure(found.get("accuracy"))) for label, found in [*sources, *types]]
+    return [{"label": label, "n": n, "accuracy": accuracy} for label, n, accuracy in rows]
+
+
+def _skin_types(test: Numbers) -> list[tuple[str, Numbers]]:
+    return [(name, found) for name, found in test.get("fitzpatrick", {}).items() if name != "unknown"]
+
+
+def _answered(test: Numbers) -> dict[str, Any] | None:
+    """How many photos get an answer, and how many answers are wrong: what abstaining buys."""
+    found = test.get("abstaining", {}).get("as_served", {})
+    answered, wrong = measure(found.get("answered")), measure(found.get("error_answered"))
+    everyone = measure(test.get("accuracy"))
+    if not (answered and wrong and everyone):
+        return None
+    return {"answered": answered["percent"], "wrong": wrong["percent"], "wrong_of_all": 100 - everyone["percent"]}
+
+
+def _refused(info: Numbers) -> list[dict[str, Any]]:
+    """How much of what is no covered condition is refused, photographs apart."""
+    labels = {
+        "photograph": _("Photographs of other things"),
+        "drawn": _("Drawings, documents and noise"),
+        "disease": _("Skin diseases that are not covered"),
+    }
+    kinds = (info.get("studies") or {}).get("ood", {}).get("kinds", {})
+    return [
+        {"label": labels[kind], "share": measure(found.get("by_any_check")), "n": found["n"]}
+        for kind, found in kinds.items()
+        if kind in labels
+    ]
+
+
+def _held_out(info: Numbers) -> list[dict[str, Any]]:
+    """Balanced accuracy on sources that a training of the same kind had never seen."""
+    rows = (info.get("studies") or {}).get("leave_source_out", {}).get("sources", [])
+    found = [(row["source"], row["photos"], measure(row["found"].get("ours"))) for row in rows]
+    return [{"label": source, "n": n, "balanced": value} for source, n, value in found if value]
 
 
 def _per_class(slug: str, info: Numbers, test: Numbers) -> dict[str, Any]:

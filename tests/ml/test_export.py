@@ -168,8 +168,8 @@ def test_the_papers_tables_stand_beside_ours(
     assert first == {file.name: file.read_bytes() for file in (out.parent / "images").iterdir()}
 
 
-def test_tables_need_a_measured_release(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["tables", "--release", str(release), "--out", str(tmp_path / "x.md")]) == 1
+def test_tables_need_a_measured_release(toy_release: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["tables", "--release", str(toy_release), "--out", str(tmp_path / "x.md")]) == 1
     assert "holds no confusion matrix" in capsys.readouterr().err
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml.__main__ import main
+from ml.evaluation.studies import add_study
 from ml.releases.loader import ReleaseError, load_release, release_info
 from ml.taxonomy import BY_SLUG, SLUGS, add_conditions, describe_new
 from ml.tiers import tier_from_probabilities
@@ -78,8 +79,26 @@ def test_the_result_page_names_it(releases: Path, settings, monkeypatch: pytest.
     page = client.get(f"/cases/{case.pk}/").content.decode()
     assert "Merkel cell carcinoma" in page
     assert "Read more about Merkel cell carcinoma" not in page  # nobody has written advice for it yet
-    card = client.get("/model/").content.decode()
-    assert "Merkel cell carcinoma" in card
+
+
+@pytest.mark.django_db
+def test_the_card_on_the_site_names_it_and_shows_the_studies(
+    releases: Path, settings, monkeypatch: pytest.MonkeyPatch, client
+) -> None:
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(releases))
+    settings.MODEL_RELEASE = "fourteen"
+    share = {"value": 0.9, "low": 0.7, "high": 0.98, "n": 22}
+    add_study(
+        releases / "fourteen" / "release.json",
+        "ood",
+        {"kinds": {"photograph": {"n": 22, "by_score": share, "by_any_check": share}}},
+    )
+    held = {"source": "clinic_a", "photos": 60, "classes": 3, "found": {"ours": share | {"value": 0.41}}}
+    add_study(releases / "fourteen" / "release.json", "leave_source_out", {"sources": [held]})
+    page = client.get("/model/").content.decode()
+    for words in ("Merkel cell carcinoma", "Photographs of other things", "clinic_a", "41 %", "source1"):
+        assert words in page
+    assert "Unknown: no photos" in page  # skin types V-VI do not occur in the drawn test part
 
 
 def test_a_class_that_the_release_does_not_describe_is_refused(toy_copy: Path) -> None:
