@@ -120,6 +120,7 @@ class AnalysisViewSet(PartnerResource):
             409: OpenApiResponse(description="An equal request is being worked on, or an upload is not whole."),
             410: OpenApiResponse(description="What this Idempotency-Key made has been erased."),
             422: OpenApiResponse(description="A photo cannot be used, or the Idempotency-Key was used differently."),
+            **MISSING,
         },
     )
     def create(self, request: Request) -> Response:

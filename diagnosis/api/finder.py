@@ -16,22 +16,21 @@ from finder import services
 from finder.forms import DEFAULT_RADIUS_KM, RADII
 from finder.services import Outcome
 from smartderma.api import Problem
-from smartderma.api_fields import StrictSerializer
+from smartderma.api_fields import NumberField, StrictSerializer, TextField
 
 
 class FinderRequest(StrictSerializer):
     """A `place` by name, or `latitude` and `longitude` (rounded to about 100 m); `choice` among places of one name."""
 
-    place = serializers.CharField(max_length=100, required=False)
+    place = TextField(max_length=100, required=False)
     choice = serializers.RegexField(r"^[GNWR][0-9]{1,18}\Z", required=False)
-    latitude = serializers.FloatField(min_value=-90, max_value=90, required=False)
-    longitude = serializers.FloatField(min_value=-180, max_value=180, required=False)
+    latitude = NumberField(min_value=-90, max_value=90, required=False)
+    longitude = NumberField(min_value=-180, max_value=180, required=False)
     radius_km = serializers.ChoiceField([km for km, _label in RADII], default=DEFAULT_RADIUS_KM)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        by_position = {"latitude", "longitude"} <= values.keys()
-        by_place = "place" in values and not {"latitude", "longitude"} & values.keys()
-        if by_position == by_place:
+        position = {"latitude", "longitude"} & values.keys()
+        if len(position) != (0 if "place" in values else 2):
             raise serializers.ValidationError({"place": _("Say where to look: a place, or a position.")})
         return values
 

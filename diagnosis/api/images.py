@@ -22,7 +22,7 @@ from diagnosis import access, services
 from diagnosis.api.shared import MISSING, PartnerResource, key_of
 from diagnosis.models import CaseImage, Upload
 from smartderma.api import Problem
-from smartderma.api_fields import StrictSerializer
+from smartderma.api_fields import StrictSerializer, WholeNumberField
 from smartderma.parsing import StrictJSONParser
 from smartderma.storage import file_response
 
@@ -32,7 +32,7 @@ OFFSET_TYPE = "application/offset+octet-stream"
 class UploadRequest(StrictSerializer):
     """A photo (20 MB at most) or, with `purpose: "batch"`, the file of a batch."""
 
-    length = serializers.IntegerField(min_value=1, help_text="Bytes of the whole file.")
+    length = WholeNumberField(min_value=1, help_text="Bytes of the whole file.")
     sha256 = serializers.RegexField(r"^[0-9a-f]{64}\Z", help_text="Of the whole file, hex.")
     purpose = serializers.ChoiceField(["photo", "batch"], default="photo")
 

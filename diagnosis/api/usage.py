@@ -35,7 +35,7 @@ class DayBody(serializers.Serializer):
     analyses = serializers.IntegerField()
 
 
-@extend_schema_serializer(component_name="Usage")
+@extend_schema_serializer(component_name="Usage", many=False)
 class UsageBody(serializers.Serializer):
     """`analyses_left` starts again at `resets_at`; erased analyses stay counted."""
 
