@@ -46,7 +46,7 @@ class TrainConfig:
     feature maps, ``imitate`` its answers; both 0 = no teacher. ``mix``: share of batches under MixUp or CutMix.
     ``layer_decay``: factor of the learning rate from one layer group to the one before it. ``source_power``: 0 draws
     the photos of a class alike, 1 draws its sources alike. ``freeze`` keeps the stem and so many stages as they are;
-    ``views``: see `ml.training.late`. ``balance``, ``optimizer``, ``schedule``, ``precision``: see `ml.training.recipe`.
+    ``views``: see ml.training.late. ``balance``, ``optimizer``, ``schedule``, ``precision``: see ml.training.recipe.
     A run stops when ``stop_on`` has not improved for ``patience`` epochs; ``keep_every`` keeps a checkpoint every so
     many epochs (0: none); ``workers`` threads prepare batches ahead; ``board``: off, scalars or full (histograms too).
     Raises ValueError for a choice that does not exist.
@@ -364,9 +364,7 @@ def _source_weight(photos: Photos) -> np.ndarray:
 def _freeze_early(net: nn.Module, stages: int) -> None:
     """Stem and the first ``stages`` stages of an inverted residual network keep their weights."""
     if stages and not hasattr(net, "conv_stem"):
-        raise ValueError(
-            "Only networks with a stem and stages (the EfficientNet and MobileNet families) can be frozen."
-        )
+        raise ValueError("Only networks with a stem and stages (EfficientNet, MobileNet) can be frozen.")
     if stages:
         for module in (net.conv_stem, net.bn1, *net.blocks[:stages]):
             module.requires_grad_(False)
@@ -399,7 +397,7 @@ def run_photos(
     net.eval()
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(net))
     outputs = []
-    for rows in np.array_split(photos.rows, max(1, len(photos) // batch)):
+    for rows in tqdm(np.array_split(photos.rows, max(1, len(photos) // batch)), desc="asking", delay=5, leave=False):
         images = torch.stack([center_view(photos.packed[int(row)], size, crop=crop) for row in rows])
         outputs.append(forward(((images - mean) / std).contiguous(memory_format=torch.channels_last)))
     return torch.cat(outputs).float().numpy()
