@@ -120,8 +120,8 @@ def _taught(config: dict[str, Any]) -> str:
 
 
 def _overall(test: dict[str, Any]) -> str:
-    names = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "top3", "ece")
-    names = tuple(name for name in names if name in test)
+    every = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "top3", "ece")
+    names = [name for name in every if name in test]
     parts = {"all": test} | {kind: test[kind] for kind in ("clinical", "dermoscopic") if kind in test}
     rows = [[name.replace("_", " "), *(figure(part[name]) for part in parts.values())] for name in names]
     rows.append(["photos", *(part["accuracy"]["n"] for part in parts.values())])

@@ -87,9 +87,10 @@ def run_leave_out(args: argparse.Namespace) -> int:
         config = read_config(args.leave_source_out, parse_settings(args.set))
         manifest = read_manifest(args.manifest)
         held = choose_sources(manifest, args.sources, family=args.families)
-        options = {"side": PACK_SIDE, "cache": CACHE, "progress": _bar}
-        packs = tuple(pack_manifest(manifest, erase=erase, **options) for erase in (True, False))
-        result = leave_sources_out(config, manifest, packs, held, args.out, methods=args.methods, say=_say)
+        trained, served = (
+            pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=erase, progress=_bar) for erase in (True, False)
+        )
+        result = leave_sources_out(config, manifest, (trained, served), held, args.out, methods=args.methods, say=_say)
     except (ManifestError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

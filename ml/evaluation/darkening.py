@@ -24,7 +24,11 @@ def darken(photo: np.ndarray, factor: float) -> np.ndarray:
     """uint8 [h, w, 3] with its CIE 1976 lightness L* multiplied by ``factor``."""
     if factor == 1:
         return photo
-    lightness, a, b = ImageCms.applyTransform(Image.fromarray(photo), _TO_LAB).split()
+    image = Image.fromarray(photo).convert("RGB")
+    lab = ImageCms.applyTransform(image, _TO_LAB)
+    if lab is None:  # only when asked to work in place
+        raise ValueError("The colours of a photo could not be converted.")
+    lightness, a, b = lab.split()
     darker = Image.merge("LAB", (lightness.point(lambda value: round(value * factor)), a, b))
     return np.asarray(ImageCms.applyTransform(darker, _TO_RGB))
 

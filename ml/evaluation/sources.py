@@ -42,7 +42,8 @@ def control_sources(manifest: Manifest, *, network: str, size: int, progress=lam
         "commonest_label": _commonest(labels, train, test),
     }
     guess, source, features = (
-        figures[name]["value"] for name in ("commonest_label", "label_from_source", "label_from_features")
+        (figures[name] or {"value": 0.0})["value"]
+        for name in ("commonest_label", "label_from_source", "label_from_features")
     )
     explained = (source - guess) / (features - guess) if features > guess else 1.0
     return {"network": network, "size": size, "source_named": named, **figures, "explained": round(explained, 3)}

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter
 DRAWN, PHOTOGRAPH, DISEASE = "drawn", "photograph", "disease"
 SIZE = (640, 480)
 # Bundled photographs: package -> folder, then category -> files. What is missing in an installed version is left out.
-PACKAGED = {
+PACKAGED: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     "skimage": (
         "data",
         {
