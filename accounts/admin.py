@@ -125,12 +125,12 @@ class DermatologistAdmin(admin.ModelAdmin):
 
 @admin.register(Partner)
 class PartnerAdmin(admin.ModelAdmin):
-    list_display = ("name", "active", "created_at")
+    list_display = ("name", "plan", "retention_days", "active", "created_at")
 
 
 @admin.register(PartnerKey)
 class PartnerKeyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "partner", "prefix", "last_four", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_display = ("name", "partner", "sandbox", "prefix", "last_four", "expires_at", "revoked_at", "last_used_at")
     exclude = ("digest",)
     actions = ("revoke",)
 

@@ -70,6 +70,17 @@ def case_for_task(case_id: uuid.UUID | str) -> Case | None:
     return Case.objects.select_related("patient").prefetch_related(*CASE_PARTS).filter(pk=case_id).first()
 
 
+def partner_keys(user: User) -> QuerySet[PartnerKey]:
+    """The keys of the partners whose contact a person is, newest first."""
+    keys = PartnerKey.objects.filter(partner__contact=user, partner__active=True)
+    return keys.select_related("partner").order_by("-created_at", "-pk")
+
+
+def partner_key_get(user: User, key_id: uuid.UUID) -> PartnerKey:
+    """One of `partner_keys`. Raises Http404 otherwise."""
+    return _one(partner_keys(user), key_id)
+
+
 def partner_analyses(key: PartnerKey) -> AnalysisQuerySet:
     """The analyses of a key's partner by the age of their cases, newest first, with what a list shows of them."""
     found = Analysis.objects.of_key(key).annotate(sent_at=F("case__created_at"))

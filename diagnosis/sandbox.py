@@ -76,6 +76,12 @@ class Scenario:
 
     @property
     def outcome(self) -> str:
+        """Of the analysis: with a reason to doubt no condition is named."""
+        return "inconclusive" if self.reasons else "assessed"
+
+    @property
+    def photo_outcome(self) -> str:
+        """Of the photo: networks that disagree can still judge it."""
         return "inconclusive" if set(self.reasons) - {"members_disagree"} else "assessed"
 
     def png(self) -> bytes:
@@ -90,7 +96,7 @@ class Scenario:
 
 SCENARIOS = (
     *(Scenario(slug.replace("_", "-"), f"succeeded, assessed, {slug} first", condition=slug) for slug in SLUGS),
-    Scenario("members-disagree", "succeeded, assessed, a person should look", reasons=("members_disagree",)),
+    Scenario("members-disagree", "succeeded, inconclusive: members_disagree", reasons=("members_disagree",)),
     Scenario("blurred", "succeeded, inconclusive: poor_image", reasons=("poor_image",), issue="blurred"),
     Scenario("too-dark", "succeeded, inconclusive: poor_image", reasons=("poor_image",), issue="too_dark"),
     Scenario("not-skin", "succeeded, inconclusive: not_skin", reasons=("not_skin",), issue="not_skin"),
@@ -156,7 +162,7 @@ def _photo_result(scenario: Scenario, release: str, weights: str) -> PhotoResult
     rest = (1 - TOP_SHARE) / (len(SLUGS) - 1)
     chances = {slug: TOP_SHARE if slug == scenario.condition else rest for slug in SLUGS}
     return PhotoResult(
-        scenario.outcome,
+        scenario.photo_outcome,
         probabilities=chances,
         members=[MemberVote("sandbox", 1.0, chances)],
         quality=_quality(scenario),

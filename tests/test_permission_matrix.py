@@ -206,6 +206,14 @@ MATRIX: dict[str, list[Row]] = {
     "webhook-delivery-replay": [Row(dict.fromkeys(ROLES, 401), method="post", case="hooks", part="delivery")],
     # Partner users see the endpoints of the partners whose contact they are.
     "webhook_endpoint_list": [Row(allow(200, "partner"))],
+    "partner_key_list": [Row(allow(200, "partner"))],
+    "partner_key": [
+        Row(allow(200, "partner"), case="hooks", part="key"),
+        Row(allow(302, "partner"), method="post", case="hooks", part="key", data={"action": "revoke"}),
+        Row(allow(404), case="foreign hooks", part="key"),
+    ],
+    "partner_usage": [Row(allow(200, "partner"))],
+    "partner_settings": [Row(allow(200, "partner"))],
     "webhook_endpoint": [
         Row(allow(200, "partner"), case="hooks", part="endpoint"),
         Row(allow(302, "partner"), method="post", case="hooks", part="endpoint", data={"action": "test"}),
@@ -342,7 +350,8 @@ def hooks(name: str, contact) -> dict[tuple[str, str], object]:
     partner = factories.PartnerFactory(contact=contact)
     endpoint, _secret = services.endpoint_create(partner=partner, url="https://example.org/hook")
     delivery = services.endpoint_test(endpoint=endpoint)
-    return {(name, "endpoint"): endpoint.pk, (name, "delivery"): delivery.pk}
+    key, _text = factories.partner_key(partner)
+    return {(name, "endpoint"): endpoint.pk, (name, "delivery"): delivery.pk, (name, "key"): key.pk}
 
 
 def photos_file():

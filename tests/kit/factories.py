@@ -93,10 +93,15 @@ class PartnerFactory(factory.django.DjangoModelFactory):
     )
 
 
-def partner_key(partner: Partner | None = None, scopes: list[str] | None = None) -> tuple[PartnerKey, str]:
+def partner_key(
+    partner: Partner | None = None, scopes: list[str] | None = None, *, sandbox: bool = False
+) -> tuple[PartnerKey, str]:
     """A key of a partner and its text for the Authorization header."""
     return account_services.partner_key_create(
-        partner=partner or PartnerFactory(), name="Test key", scopes=Scope.values if scopes is None else scopes
+        partner=partner or PartnerFactory(),
+        name="Test key",
+        scopes=Scope.values if scopes is None else scopes,
+        sandbox=sandbox,
     )
 
 
