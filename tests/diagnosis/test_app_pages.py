@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -76,3 +77,23 @@ def test_every_script_of_the_offline_page_is_in_the_shell(client):
     page = client.get(reverse("app_offline", args=["en"])).content.decode()
     scripts = set(re.findall(r'src="/static/(js/[\w.]+)"', page))
     assert scripts - {"js/language.js"} <= set(SHELL)
+
+
+def weight(page: bytes) -> int:
+    """Bytes of a page with its styles, scripts and icons, not compressed."""
+    files = set(re.findall(r'(?:src|href)="/static/([^"]+)"', page.decode()))
+    found = [finders.find(name) for name in files]
+    assert all(found), files
+    return len(page) + sum(os.path.getsize(path) for path in found)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pages_weigh_less_than_200_kilobytes(language):
+    portal = signed_in()
+    headers = {"accept-language": language}
+    pages = {name: portal.get(reverse(name), headers=headers).content for name in ("home", "case_list", "case_create")}
+    photos_step = {"step": "check", "country": "GB", "red_flags": "none"}
+    pages["photos"] = portal.post(reverse("case_create"), photos_step, headers=headers).content
+    pages["offline"] = portal.get(reverse("app_offline", args=[language])).content
+    weights = {name: weight(page) for name, page in pages.items()}
+    assert {name: size for name, size in weights.items() if not 40_000 < size < 200_000} == {}
