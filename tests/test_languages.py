@@ -196,7 +196,7 @@ def has_words(node: ast.expr) -> bool:
 def spoken_parts(call: ast.Call) -> Iterator[ast.expr]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-    if owner != "models":  # those of models are seen by operators only
+    if owner not in {"models", "serializers"}:  # read by operators and by developers only
         yield from (keyword.value for keyword in call.keywords if keyword.arg in SPOKEN_KEYWORDS)
     if (owner == "messages" and name in LEVELS) or name == "add_error":
         yield from call.args[1:2]
