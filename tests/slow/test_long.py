@@ -6,9 +6,6 @@ import random
 import time
 
 import pytest
-from django.db import connection
-from django.test import Client
-from django.urls import reverse
 
 from diagnosis.models import Analysis, Case, EventKind
 from ml.photo import PhotoError, open_photo
@@ -17,7 +14,6 @@ from tests.kit import factories, photos
 pytestmark = pytest.mark.slow
 
 FUZZED_FILES = 100_000
-MILLION = 1_000_000
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
@@ -50,39 +46,6 @@ def test_no_bytes_break_the_decoder():
             refused.append(error.sentence)
     assert all(refused)
     assert min(opened, len(refused)) > 100
-
-
-def fill_with_cases(count: int, patient_id: int) -> None:
-    """Cases that wait for a review, straight into PostgreSQL."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO diagnosis_case (id, patient_id, external_patient, submission_key, language, country, body_site,
-                answers, tier, tier_rank, fired_rules, needs_review, review_reasons, review_requested_at,
-                review_due_at, created_at)
-            SELECT gen_random_uuid(), %s, '', gen_random_uuid(), 'en', 'GB', 'arm', '{}',
-                (ARRAY['self_care', 'routine', 'soon', 'urgent', 'emergency'])[1 + n %% 5], n %% 5, '[]', false, '[]',
-                now(), now() + n * interval '1 second', now()
-            FROM generate_series(1, %s) AS n
-            """,
-            [patient_id, count],
-        )
-        cursor.execute("ANALYZE diagnosis_case")
-
-
-@pytest.mark.timeout(1200)
-@pytest.mark.django_db(transaction=True)
-def test_the_queue_with_a_million_cases(on_postgres, toy_release, django_assert_max_num_queries):
-    reader = factories.DermatologistFactory()
-    fill_with_cases(MILLION, factories.PatientFactory().pk)
-    client = Client()
-    client.force_login(reader)
-    with django_assert_max_num_queries(12):
-        page = client.get(reverse("review_queue")).context["page"]
-    assert page.paginator.count == MILLION
-    assert {case.tier for case in page.object_list} == {"emergency"}
-    dues = [case.review_due_at for case in page.object_list]
-    assert dues == sorted(dues)
 
 
 @pytest.mark.timeout(600)
