@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
@@ -156,9 +157,11 @@ def _submission_key(request: PersonRequest) -> uuid.UUID | None:
 def _photos_receive(request: PersonRequest) -> list[str]:
     """Keep the photos that came with this request; one sentence for each that cannot be used."""
     key = _submission_key(request)
+    if key is None:
+        return []
     uploads = [(file, shot) for name, shot in CaseForm.SHOT_FIELDS.items() for file in request.FILES.getlist(name)]
     problems = []
-    for number, (file, shot) in enumerate(uploads if key else [], start=1):
+    for number, (file, shot) in enumerate(uploads, start=1):
         data = file.read(settings.MAX_PHOTO_BYTES + 1)
         try:
             services.photo_take_in(patient=request.user, submission_key=key, shot=shot, data=data)
@@ -256,7 +259,7 @@ def _photo_change(request: PersonRequest, photo: IntakePhoto, action: str, *, pr
     return ""
 
 
-@patient_required
+@login_required
 @require_safe
 def intake_photo_file(request: PersonRequest, photo_id: uuid.UUID) -> HttpResponseBase:
     photo = access.intake_photo_get(request.user, photo_id)
