@@ -62,7 +62,7 @@ def assemble_release(
     ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured;
     ``notes``: further fields of release.json (``studies``, ``tried``).
     """
-    members = [load_member(run) for run in runs]
+    members = _load_members(runs)
     classes, conditions = list(manifest.classes), read_conditions(manifest)
     add_conditions(conditions)
     train = select_photos(manifest, packed, "train")
@@ -106,6 +106,17 @@ def _provenance(summary: dict[str, Any]) -> dict[str, Any]:
     licence = {"name": "research and non-commercial use only", "non_commercial": True, "file": "LICENSE-WEIGHTS.md"}
     split = "official part column: 70/15/15 by patient, else lesion, else look-alike cluster"
     return {"code_commit": _commit(), "licence": licence, "data": summary | {"split": split}}
+
+
+def _load_members(runs: Sequence[Path]) -> list[Member]:
+    """Members of ``runs``; a second one of the same architecture carries the name of its run, for names tell members
+    apart in every table and file."""
+    members = [load_member(run) for run in runs]
+    taken: set[str] = set()
+    for member, run in zip(members, runs, strict=True):
+        member.name = f"{member.name}-{run.name}" if member.name in taken else member.name
+        taken.add(member.name)
+    return members
 
 
 def load_member(run: Path) -> Member:
