@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import schemathesis
@@ -13,24 +13,28 @@ from schemathesis.engine import events
 MAY_BE_REFUSED = ["2xx", "400", "401", "403", "404", "406", "409", "413", "415", "422"]
 
 
-def config(headers: Mapping[str, str], *, examples: int, seed: int | None = None) -> schemathesis.Config:
-    """All checks of schemathesis; `examples` per operation and phase."""
-    text = {
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+
+def failures(
+    site: str, headers: Mapping[str, str], *, examples: int, seed: int, phases: Collection[str] = PHASES
+) -> list[str]:
+    """What schemathesis found with all its checks, one text per failure; empty when the API keeps its promises.
+
+    `examples` is the number of requests per operation and phase, beside those that a phase makes by itself.
+    """
+    config = {
         "seed": seed,
         "headers": dict(headers),
         "continue-on-failure": True,
         "generation": {"max-examples": examples, "no-shrink": True, "database": "none"},
         "checks": {"positive_data_acceptance": {"expected-statuses": MAY_BE_REFUSED}},
-        "phases": {"stateful": {"generation": {"max-examples": examples}}},
+        "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
     }
-    return schemathesis.Config.from_dict({key: value for key, value in text.items() if value is not None})
-
-
-def failures(site: str, headers: Mapping[str, str], *, examples: int, seed: int | None = None) -> list[str]:
-    """What schemathesis found, one text per failure; empty when the API keeps what its schema promises."""
     schema = schemathesis.openapi.from_url(
         f"{site}/api/schema/",
-        config=config(headers, examples=examples, seed=seed),
+        config=schemathesis.Config.from_dict(config),
         headers={"Accept": "application/json"},
     )
     found: dict[str, None] = {}
