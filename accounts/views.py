@@ -29,7 +29,12 @@ def consent_edit(request: PersonRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         consent_set(user=request.user, purposes=form.purposes, language=get_language() or "en")
         return _after_consent(request, form)
-    context = {"form": form, "version": settings.CONSENT_VERSION, "next": _safe_next(request)}
+    context = {
+        "form": form,
+        "version": settings.CONSENT_VERSION,
+        "next": _safe_next(request),
+        "retention_days": settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT,
+    }
     return render(request, "accounts/consent_edit.html", context)
 
 

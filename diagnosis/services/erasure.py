@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.erasure import doomed_with
 from accounts.models import Consent, ErasureCertificate, Purpose, User
 from accounts.services_own_data import OnHold, certificate_create, hold_refuse
-from diagnosis.models import Analysis, Case, Lesion, PendingDeletion, ReviewState, WebhookEvent
+from diagnosis.models import Analysis, Case, Lesion, PendingDeletion, PhotoRequest, ReviewState, WebhookEvent
 from diagnosis.services.answered_requests import requests_forget
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.intake import intake_erase
@@ -88,6 +88,7 @@ def person_erase(*, user: User, keys: Sequence[str]) -> None:
 def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
     """Without consent to care nothing more is done with the photos: no check, no review, no reminder, no upload.
 
+    A case that one dermatologist has read and signed already is a record, and is read to its end.
     Storage: the retention time decides from now on (`CaseQuerySet.expired`). Research: the next export leaves them out.
     """
     if Purpose.CARE not in purposes:
@@ -96,8 +97,9 @@ def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
     Analysis.objects.filter(case__patient=user, status__in=unfinished).update(
         status=Analysis.Status.FAILED, failure="consent", finished_at=timezone.now(), lease_until=None
     )
-    unanswered = Case.objects.filter(patient=user, review_requested_at__isnull=False, reviews=None)
-    unanswered.update(
+    unread = Case.objects.filter(patient=user, review_requested_at__isnull=False, reviews=None, reads=None)
+    PhotoRequest.objects.filter(case__in=unread, answered_at=None).update(answered_at=timezone.now())
+    unread.update(
         review_state=ReviewState.NONE,
         review_requested_at=None,
         review_due_at=None,

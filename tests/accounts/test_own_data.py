@@ -240,7 +240,7 @@ def test_a_dermatologist_who_signed_nothing_goes_entirely():
 def test_without_consent_to_care_nothing_more_is_done(django_capture_on_commit_callbacks):
     person = factories.PatientFactory()
     queued = factories.case_queued(patient=person)
-    asked = factories.case_in_review(patient=person)
+    asked, photos_asked = factories.case_in_review(patient=person), factories.case_asked(patient=person)
     signed = factories.case_signed(patient=person)
     lesion = services.lesion_create(patient=person, body_site="arm")
     reminder = services.reminder_set(lesion=lesion, months=1)
@@ -249,14 +249,24 @@ def test_without_consent_to_care_nothing_more_is_done(django_capture_on_commit_c
         consent_set(user=person, purposes=[Purpose.STORAGE], language="en")
     analysis = queued.analyses.get()
     assert (analysis.status, analysis.failure) == ("failed", "consent")
-    asked.refresh_from_db()
-    assert (asked.review_requested_at, asked.review_state) == (None, "")
+    for case in (asked, photos_asked):
+        case.refresh_from_db()
+        assert (case.review_requested_at, case.review_state) == (None, "")
+    reader = factories.DermatologistFactory()
+    again = services.review_request(case=photos_asked, actor=person)
+    assert services.photos_request(case=again, reader=reader, missing=["sharp"]), "the old request is closed"
     signed.refresh_from_db()
     assert signed.review_requested_at is not None, "what was answered stays a record"
     reminder.refresh_from_db()
     assert not reminder.is_active
     assert not Upload.objects.exists()
     assert not IntakePhoto.objects.exists()
+
+
+def test_the_page_says_what_taking_back_does(settings):
+    settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT = 17
+    page = text_of(client_of(factories.PatientFactory()).get(reverse("consent_edit")))
+    assert "checks that are older than 17 days are deleted" in page
 
 
 def test_taking_back_storage_or_research_stops_no_care():
