@@ -75,7 +75,7 @@ class DecisionForm(forms.ModelForm):
     reason = forms.CharField(required=False, max_length=300, label=_("Reason, shown to the applicant"))
 
     def clean(self):
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         if cleaned.get("decision") == self.REFUSE and not cleaned.get("reason"):
             self.add_error("reason", _("Please say why."))
         return cleaned

@@ -10,12 +10,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from accounts.models import Role
+from accounts.requests import PersonRequest
 
 GUARDED = {Role.DERMATOLOGIST, Role.OPERATOR}
 SEEN = "staff_seen_at"
@@ -29,16 +30,16 @@ PULSE = "/keep/"  # an open page is not a person at work
 class StaffGuardMiddleware:
     """Dermatologists and operators need a second factor and are logged out when they do nothing for a while."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Callable[[PersonRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: PersonRequest) -> HttpResponseBase:
         user = request.user
         if user.is_authenticated and user.role in GUARDED:
             return self._guarded(request)
         return self.get_response(request)
 
-    def _guarded(self, request: HttpRequest) -> HttpResponseBase:
+    def _guarded(self, request: PersonRequest) -> HttpResponseBase:
         if self._is_idle(request):
             logout(request)
             messages.info(request, _("You were logged out because nothing happened for a while."))
@@ -48,7 +49,7 @@ class StaffGuardMiddleware:
             return HttpResponse(status=401) if request.htmx else redirect("mfa_index")
         return self.get_response(request)
 
-    def _is_idle(self, request: HttpRequest) -> bool:
+    def _is_idle(self, request: PersonRequest) -> bool:
         now = time.time()
         seen = request.session.get(SEEN, now)
         if now - seen > settings.STAFF_SESSION_SECONDS:
@@ -57,6 +58,6 @@ class StaffGuardMiddleware:
             request.session[SEEN] = now
         return False
 
-    def _lacks_factor(self, request: HttpRequest) -> bool:
+    def _lacks_factor(self, request: PersonRequest) -> bool:
         demo = settings.DEMO_ACCOUNTS and request.user.email.endswith("@demo.example")  # development only: E004
         return settings.MFA_REQUIRED and not demo and not is_mfa_enabled(request.user)

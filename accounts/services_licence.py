@@ -32,7 +32,7 @@ def licence_apply(
     profile = DermatologistProfile.objects.filter(user=user).first() or DermatologistProfile(user=user)
     if profile.verified_at:
         raise NotPossible(_("Your licence is verified already."))
-    former = profile.document.name
+    former = profile.document.name or ""
     profile.full_name, profile.licence_number, profile.licence_country = full_name, licence_number, licence_country
     profile.applied_at, profile.refused_at, profile.refusal_reason = timezone.now(), None, ""
     profile.full_clean(exclude=["document"])
@@ -51,7 +51,7 @@ def _document_store(profile: DermatologistProfile, document: ContentFile, former
         with transaction.atomic():
             profile.save()
     except BaseException:
-        storage.delete(profile.document.name)
+        storage.delete(str(profile.document.name))
         raise
     if former:
         transaction.on_commit(lambda: storage.delete(former), robust=True)

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -58,7 +58,7 @@ class LicenceForm(forms.ModelForm):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def licence(request: HttpRequest) -> HttpResponse:
+def licence(request: PersonRequest) -> HttpResponse:
     """How to join as a dermatologist; the form for who may apply; afterwards how the application stands."""
     user = request.user
     if user.is_authenticated and user.role not in {Role.PATIENT, Role.DERMATOLOGIST}:
@@ -81,7 +81,7 @@ def _may_apply(user, profile: DermatologistProfile | None) -> bool:
     return user.role == Role.DERMATOLOGIST or not user.consents.exists()
 
 
-def _apply(request: HttpRequest, form: LicenceForm) -> bool:
+def _apply(request: PersonRequest, form: LicenceForm) -> bool:
     try:
         licence_apply(user=request.user, **form.cleaned_data)
     except NotPossible as refusal:
@@ -100,5 +100,5 @@ def licence_document(request: PersonRequest, profile_id: int) -> HttpResponseBas
     if profile is None or not (operator or profile.user_id == request.user.pk):
         raise Http404
     access_record(actor=request.user, subject=profile.user, action="licence", obj=profile)
-    kind = "application/pdf" if profile.document.name.endswith(".pdf") else "image/jpeg"
+    kind = "application/pdf" if str(profile.document.name).endswith(".pdf") else "image/jpeg"
     return file_response(profile.document, content_type=kind)

@@ -102,7 +102,7 @@ class ReviewForm(VerdictForm):
     amendment_reason = forms.CharField(max_length=300, label=_("Reason for the change"))
     second_read = forms.BooleanField(required=False, label=_("Ask a second dermatologist before the patient hears"))
 
-    class Meta(VerdictForm.Meta):
+    class Meta:
         model = Read
         fields = (
             *VERDICT_FIELDS,

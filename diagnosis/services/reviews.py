@@ -132,11 +132,13 @@ def _read_create(case: Case, reader: User, opinion: dict[str, Any], **reasons: s
 def _conclude(case: Case, read: Read, *, amendment_reason: str, second_read: bool) -> Review | None:
     """Publish, or ask another reader. A change of a published opinion stands at once, with its reason."""
     if read.kind == Read.Kind.FIRST and (second_read or read.tier in settings.SECOND_READ_TIERS):
-        return _pass_on(case, read, ReviewState.SECOND, EventKind.SECOND_READ)
+        _pass_on(case, read, ReviewState.SECOND, EventKind.SECOND_READ)
+        return None
     if read.kind == Read.Kind.SECOND:
         first = case.reads.get(kind=Read.Kind.FIRST)
         if first.verdict != read.verdict:
-            return _pass_on(case, read, ReviewState.THIRD, EventKind.THIRD_READ)
+            _pass_on(case, read, ReviewState.THIRD, EventKind.THIRD_READ)
+            return None
         return _publish(case, first, confirmed_by=read)
     return _publish(case, read, amendment_reason=amendment_reason)
 
