@@ -22,8 +22,8 @@ def cover_faces(picture: Image.Image, faces: Sequence[Box]) -> Image.Image:
     for face in faces:
         size = np.array([face["width"], face["height"]])
         first = np.array([face["left"], face["top"]]) - FACE_MARGIN * size
-        corners = first, first + (1 + 2 * FACE_MARGIN) * size
-        pen.rectangle([_pixels(picture, corner) for corner in corners], fill=PAINT)
+        last = first + (1 + 2 * FACE_MARGIN) * size
+        pen.rectangle([_pixels(picture, first.tolist()), _pixels(picture, last.tolist())], fill=PAINT)
     return picture
 
 
@@ -42,8 +42,9 @@ def cover_eyes(picture: Image.Image, faces: Sequence[Box]) -> Image.Image:
 
 def cut(picture: Image.Image, *, top: int, bottom: int, left: int, right: int) -> Image.Image:
     """Without these shares (per cent) of each edge."""
-    corners = _pixels(picture, (left / 100, top / 100)), _pixels(picture, (1 - right / 100, 1 - bottom / 100))
-    return picture.crop((*(round(value) for value in corners[0]), *(round(value) for value in corners[1])))
+    x, y = _pixels(picture, (left / 100, top / 100))
+    far_x, far_y = _pixels(picture, (1 - right / 100, 1 - bottom / 100))
+    return picture.crop((round(x), round(y), round(far_x), round(far_y)))
 
 
 def _pixels(picture: Image.Image, point: Sequence[float]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -69,13 +70,19 @@ def upload_start(
     if not SHA256.fullmatch(sha256):
         raise UploadError("bad_checksum", _("The checksum of the file is missing. Please load the page again."))
     with transaction.atomic():
-        owner._meta.model.objects.select_for_update().get(pk=owner.pk)  # two at once must not pass the limit together
+        _owner_lock(owner)
         if Upload.objects.owned_by(owner).alive().count() >= max_open:
             raise UploadError("too_many", _("Too many files are on their way. Please wait for one to finish."))
         upload = Upload(length=length, sha256=sha256, expires_at=timezone.now() + lifetime, **owner_fields(owner))
         upload.full_clean()
         upload.save()
     return upload
+
+
+def _owner_lock(owner: User | Partner) -> None:
+    """Two starts at once must not pass the limit together. A request's lazy user is a User here as well."""
+    rows: QuerySet = User.objects.all() if isinstance(owner, User) else Partner.objects.all()
+    rows.select_for_update().get(pk=owner.pk)
 
 
 def upload_append(*, upload: Upload, offset: int, data: bytes) -> Upload:
