@@ -67,8 +67,12 @@ def test_a_cut_upload_goes_on_where_it_was_and_makes_one_case(toy_release, stack
         lost.append(route.fetch().status)
         route.abort("connectionreset")
 
-    page.route("**/cases/new/", lose_the_answer)
+    page.context.set_offline(True)
     page.get_by_role("button", name="Send for checking").click()
+    expect(page.get_by_text("No connection. Your check is kept on this device")).to_be_visible()
+    assert page.evaluate("smartderma.device.all().then((checks) => checks.length)") == 1
+    page.route("**/cases/new/", lose_the_answer)
+    page.context.set_offline(False)
     expect(page.get_by_role("heading", name="We are checking your photos")).to_be_visible(timeout=20_000)
     assert lost == [200]
     case = Case.objects.get()  # sent twice, made once
