@@ -20,7 +20,7 @@ class PartnerRowQuerySet(models.QuerySet):
     """Rows that belong to one partner. What a sandbox key made exists for sandbox keys only, and the other way."""
 
     def of_key(self, key: PartnerKey) -> Self:
-        return self.filter(partner=key.partner_id, sandbox=key.sandbox)
+        return self.filter(partner=key.partner_id, sandbox__in=[key.sandbox])  # see VisibleQuerySet.of_key
 
 
 class AnsweredRequestQuerySet(PartnerRowQuerySet):
