@@ -8,6 +8,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -38,8 +39,8 @@ class Command(BaseCommand):
         self.stdout.write("language  drawing  signing  together  of it processor  kB     (seconds, medians)")
         for language, _name in settings.LANGUAGES:
             pdf = pdf_from_facts(facts, language, code=verification_code())  # loads fonts and pyHanko
-            drawing = medians(lambda lang=language: pdf_from_facts(facts, lang, code=verification_code()), times)
-            signing = medians(lambda one=pdf: sign_pdf(one, identity), times)
+            drawing = medians(partial(pdf_from_facts, facts, language, code=verification_code()), times)
+            signing = medians(partial(sign_pdf, pdf, identity), times)
             wall, processor = drawing[0] + signing[0], drawing[1] + signing[1]
             size = len(sign_pdf(pdf, identity)) / 1000
             self.stdout.write(
