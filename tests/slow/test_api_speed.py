@@ -65,5 +65,6 @@ def test_get_with_a_hundred_thousand_analyses(on_postgres, settings, capsys):
         cpu = 1000 * (time.process_time() - before) / RUNS
         median, p95 = statistics.median(times), times[int(0.95 * RUNS)]
         with capsys.disabled():
-            sys.stdout.write(f"\nGET {name}, {ROWS} analyses: median {median:.1f} ms, p95 {p95:.1f} ms, CPU {cpu:.1f} ms\n")
+            figures = f"median {median:.1f} ms, p95 {p95:.1f} ms, of it {cpu:.1f} ms CPU in Python"
+            sys.stdout.write(f"\nGET {name}, {ROWS} analyses: {figures}\n")
         assert p95 < 1000  # not a timed test: the figure above is the result; this only finds a lost index
