@@ -19,7 +19,20 @@ SOURCES = [
     if "migrations" not in path.parts
 ]
 WEB_SOURCES = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in APPS]
-DOORS = {"Case", "CaseImage", "Analysis", "PhotoFinding", "Prediction", "Report", "Review", "Lesion", "Upload", "IntakePhoto"}
+DOORS = {
+    "Case",
+    "CaseImage",
+    "Analysis",
+    "PhotoFinding",
+    "Prediction",
+    "Report",
+    "Review",
+    "Lesion",
+    "Upload",
+    "IntakePhoto",
+    "Message",
+    "MessageAttachment",
+}
 HEAVY = {"torch", "torchvision", "timm", "onnxruntime", "onnx"}
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOG_KEYS = {

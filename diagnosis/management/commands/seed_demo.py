@@ -53,7 +53,8 @@ CLINICS: dict[str, dict[str, Any]] = {
 }
 ADULT = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "skin_type": "II"}
 CASES: tuple[tuple[dict[str, Any], dict[str, Any], bool], ...] = (
-    ({"tone": 1, "seed": 1}, {**ADULT, "site": "arm", "duration": "over_1_year"}, False),
+    ({"tone": 1, "seed": 1, "radius": 0.13}, {**ADULT, "site": "arm", "duration": "over_1_year"}, False),
+    ({"tone": 1, "seed": 1}, {**ADULT, "site": "arm", "duration": "over_1_year", "changes": ["size"]}, False),
     (
         {"tone": 0, "seed": 2, "spot": (60, 40, 38), "radius": 0.22},
         {
@@ -107,10 +108,11 @@ def licence(user: User, clinic: dict[str, Any], operator: User) -> None:
 
 
 def demo_cases(patient: User, dermatologist: User) -> None:
-    """Four drawn cases through the real services; the last one is signed."""
+    """Drawn cases through the real services: two of one spot, the last one signed and written about."""
     consent_set(user=patient, purposes=[Purpose.CARE, Purpose.STORAGE], language="en")
     if Case.objects.filter(patient=patient).exists():
         return
+    cases = []
     for photo, answers, review in CASES:
         case = services.case_submit(
             patient=patient,
@@ -118,6 +120,7 @@ def demo_cases(patient: User, dermatologist: User) -> None:
             answers=clean_answers(answers),
             language="en",
         )
+        cases.append(case)
         run_analysis_task(str(case.analyses.get().pk))
         if review:
             services.review_request(case=case, actor=patient)
@@ -128,3 +131,8 @@ def demo_cases(patient: User, dermatologist: User) -> None:
         tier="self_care",
         note_to_patient="This is a drawn demo picture. In a real case you would read here what the doctor thinks.",
     )
+    lesion = services.lesion_create(patient=patient, body_site="arm", name="Mole on the arm")
+    for one in cases[:2]:
+        services.case_file(case=one, lesion=lesion)
+    services.reminder_set(lesion=lesion, months=3)
+    services.message_send(case=case, author=patient, text="Thank you. Should I come back if it itches again?")
