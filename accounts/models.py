@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models_own_data import DataExport, ErasureCertificate, LegalHold
@@ -92,9 +93,12 @@ class User(AbstractUser):
     def is_patient(self) -> bool:
         return self.role == Role.PATIENT
 
-    @property
+    @cached_property
     def is_verified_dermatologist(self) -> bool:
-        """True once an operator has checked the licence; until then a dermatologist sees nothing."""
+        """True once an operator has checked the licence; until then a dermatologist sees nothing.
+
+        Asked once for each request: every list and page needs it.
+        """
         return self.role == Role.DERMATOLOGIST and DermatologistProfile.objects.verified().filter(user=self).exists()
 
 

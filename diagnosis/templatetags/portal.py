@@ -52,5 +52,8 @@ def unread_messages(context: Context, case: Case) -> int:
 
 @register.simple_tag(takes_context=True)
 def waiting_messages(context: Context) -> int:
-    """How many messages wait for the reader, in all cases."""
-    return Message.objects.waiting_for(context["user"]).count()
+    """How many messages wait for the reader, in all cases; counted once for a page that shows it in two menus."""
+    user = context["user"]
+    if not hasattr(user, "_waiting_messages"):
+        user._waiting_messages = Message.objects.waiting_for(user).count()
+    return user._waiting_messages

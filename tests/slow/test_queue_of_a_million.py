@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.django_db
 
 FIGURES = ROOT / "var" / "benchmarks" / "queue.md"
 SMALL, LARGE = 10_000, 1_000_000
-REQUESTS = 100
+REQUESTS = 60
 FLAT = 1.5
 # What differs from row to row; every other column is copied from one case that the services made.
 VARIED = {
