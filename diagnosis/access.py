@@ -277,12 +277,15 @@ def thread_list(user: User) -> CaseQuerySet:
     """Cases with messages that concern this person, each with `last_at` and `new_messages` for this person."""
     messages = Message.objects.filter(case=OuterRef("pk")).order_by()
     unread = messages.unread().filter(from_patient=user.role != Role.PATIENT)
-    cases = Case.objects.visible_to(user).annotate(
-        last_at=Subquery(messages.values("case").annotate(at=Max("sent_at")).values("at")),
-        new_messages=Coalesce(Subquery(unread.values("case").annotate(n=Count("pk")).values("n")), 0),
+    mine = Message.objects.concerning(user).order_by().values("case")
+    return (
+        Case.objects.visible_to(user)
+        .filter(pk__in=mine)
+        .annotate(
+            last_at=Subquery(messages.values("case").annotate(at=Max("sent_at")).values("at")),
+            new_messages=Coalesce(Subquery(unread.values("case").annotate(n=Count("pk")).values("n")), 0),
+        )
     )
-    cases = cases.filter(last_at__isnull=False)
-    return cases if user.role == Role.PATIENT else cases.filter(pk__in=Message.cases_of(user))
 
 
 def attachment_get(user: User, attachment_id: uuid.UUID) -> MessageAttachment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Role
 from diagnosis.models.cases import Case, VisibleQuerySet
+from diagnosis.models.reviews import Review
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -25,10 +26,21 @@ class MessageQuerySet(VisibleQuerySet):
         """Visible messages of the other side that nobody on this side has opened yet."""
         return self.visible_to(user).unread().filter(from_patient=user.role != Role.PATIENT)
 
+    def concerning(self, user: User) -> MessageQuerySet:
+        """Visible messages of the cases that this person takes part in: a dermatologist signed, wrote in or holds them.
+
+        Asked per message and not per case: there are few of them, and a million cases.
+        """
+        visible = self.visible_to(user)
+        if user.role == Role.PATIENT:
+            return visible
+        signed = Review.objects.filter(case=models.OuterRef("case"), reviewer=user)
+        wrote = Message.objects.filter(case=models.OuterRef("case"), author=user)
+        return visible.filter(models.Exists(signed) | models.Exists(wrote) | Q(case__review_holder=user))
+
     def waiting_for(self, user: User) -> MessageQuerySet:
-        """Unread messages that this person should answer; a dermatologist's are those of cases they took part in."""
-        unread = self.unread_by(user)
-        return unread if user.role == Role.PATIENT else unread.filter(case__in=Message.cases_of(user))
+        """Unread messages that this person should answer."""
+        return self.concerning(user).unread().filter(from_patient=user.role != Role.PATIENT)
 
 
 class Message(models.Model):
@@ -59,13 +71,6 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
-
-    @staticmethod
-    def cases_of(dermatologist: User) -> models.QuerySet[Any, Any]:
-        """Ids of the cases that a dermatologist signed, wrote in or holds."""
-        signed = Q(reviews__reviewer=dermatologist)
-        wrote = Q(messages__author=dermatologist)
-        return Case.objects.filter(signed | wrote | Q(review_holder=dermatologist)).values("pk")
 
 
 class AttachmentQuerySet(VisibleQuerySet):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +19,7 @@ from diagnosis import services
 from diagnosis.models import Case, Lesion, LesionNote, Notice, Reminder
 from diagnosis.services.lesions import months_later
 from diagnosis.tasks import send_notice_task, send_reminders_task
-from tests.kit import factories
+from tests.kit import factories, photos
 
 pytestmark = pytest.mark.django_db
 
@@ -183,6 +184,26 @@ def test_checking_a_spot_again_says_so_and_a_plain_new_check_forgets_it(portal, 
     assert portal.session["recheck_spot"] == str(followed.pk)
     portal.get(reverse("case_create"))
     assert "recheck_spot" not in portal.session
+
+
+def send_check(portal: Client) -> Case:
+    photo = SimpleUploadedFile("photo.jpg", photos.skin(), "image/jpeg")
+    data = {**factories.ANSWERS, "step": "send", "submission_key": str(uuid.uuid4()), "photo_close_up": photo}
+    answer = portal.post(reverse("case_create"), data)
+    assert answer.status_code == 302
+    return Case.objects.latest("created_at")
+
+
+def test_a_check_of_a_spot_is_filed_when_it_is_sent(portal, followed, toy_release):
+    portal.get(reverse("case_create"), {"spot": str(followed.pk)})
+    assert send_check(portal).lesion == followed
+    assert send_check(portal).lesion is None, "the next one is of another spot"
+
+
+def test_a_check_of_a_spot_that_was_deleted_meanwhile_is_sent_all_the_same(portal, followed, toy_release):
+    portal.get(reverse("case_create"), {"spot": str(followed.pk)})
+    services.lesion_delete(lesion=followed)
+    assert send_check(portal).lesion is None
 
 
 @pytest.mark.parametrize("spot", ["nonsense", str(uuid.uuid4())])

@@ -11,7 +11,9 @@ import pytest
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from PIL import Image
 
@@ -167,6 +169,23 @@ def test_inbox_of_a_dermatologist_holds_the_cases_that_they_took_on(case, dermat
     write(dermatologist, other, "I look at it.")
     assert other.reference in text_of(client.get(reverse("message_inbox")))
     assert case.reference in text_of(client_of(case.patient).get(reverse("message_inbox")))
+
+
+def test_a_page_with_two_menus_counts_once(case, dermatologist):
+    write(dermatologist, case)
+    client = client_of(case.patient)
+    with CaptureQueriesContext(connection) as queries:
+        assert 'class="count">1<' in text_of(client.get(reverse("my_data")))
+    assert sum("diagnosis_message" in query["sql"] for query in queries) == 1
+
+
+def test_who_holds_a_case_has_its_messages_in_the_menu():
+    case, reader = factories.case_in_review(), factories.DermatologistFactory()
+    write(case.patient, case)
+    client = client_of(reader)
+    assert 'class="count"' not in text_of(client.get(reverse("message_inbox")))
+    services.case_take(case=case, reader=reader)
+    assert 'class="count">1<' in text_of(client.get(reverse("message_inbox")))
 
 
 def test_reading_is_written_to_the_access_log(case, dermatologist):
