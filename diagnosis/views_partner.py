@@ -93,6 +93,13 @@ class KeyChangeForm(KeyForm):
     """Rights and end of a key that is there."""
 
     partner = kind = name = None  # type: ignore[assignment]
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("It ends after"),
+        choices=(("", gettext_lazy("As it is now")), (0, gettext_lazy("It does not end by itself")), *LIVES),
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         forms.Form.__init__(self, *args, **options)
@@ -170,7 +177,7 @@ def _change(request: PersonRequest, key: PartnerKey) -> HttpResponse:
     form = KeyChangeForm(request.POST)
     if not form.is_valid():
         return _key_page(request, key, form)
-    expires_at = form.expires_at or (key.expires_at if form.cleaned_data["days"] is None else None)
+    expires_at = key.expires_at if form.cleaned_data["days"] is None else form.expires_at
     partner_key_change(key=key, scopes=form.cleaned_data["scopes"], expires_at=expires_at)
     messages.success(request, _("The key is changed."))
     return redirect("partner_key", key.pk)

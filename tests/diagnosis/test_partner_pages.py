@@ -93,6 +93,10 @@ def test_changing_the_rights_of_a_key(mine, partner, client):
     mine.post(reverse("partner_key", args=[key.pk]), {"action": "change", "scopes": ["report:read"], "days": "90"})
     key.refresh_from_db()
     assert (key.scopes, key.expires_at is not None) == (["report:read"], True)
+    for days, ends in (("", True), ("0", False)):
+        mine.post(reverse("partner_key", args=[key.pk]), {"action": "change", "scopes": ["report:read"], "days": days})
+        key.refresh_from_db()
+        assert (key.expires_at is not None) is ends
     assert status_with(client, text) == 403
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
+from accounts.models import KeyUsage
 from diagnosis.models import Case
 from tests.e2e.conftest import log_in
 from tests.e2e.looking import Looker
@@ -82,4 +86,24 @@ def test_dermatologist_pages(address: str, page: Page, screenshots):
     for name, case in zip(("first", "signed"), cases, strict=True):
         page.goto(address + reverse("review_case", args=[case.pk]))
         looker.look(f"review_case-{name}")
+    assert not looker.problems, "\n".join(looker.problems)
+
+
+def test_partner_pages(address: str, page: Page, screenshots):
+    partner = factories.PartnerFactory()
+    key, _text = factories.partner_key(partner)
+    for number in range(20):
+        day = timezone.now().date() - timedelta(days=number)
+        KeyUsage.objects.create(key=key, day=day, requests=30 * number, analyses=7 * (number % 5), refused=number % 3)
+    log_in(page.context, address, partner.contact)
+    looker = Looker(page, screenshots)
+    for name in ("partner_usage", "partner_settings", "partner_key_list", "webhook_endpoint_list"):
+        page.goto(address + reverse(name))
+        looker.look(name)
+    page.goto(address + reverse("partner_key", args=[key.pk]))
+    page.evaluate("document.querySelectorAll('details.fold').forEach((fold) => (fold.open = true))")
+    looker.look("partner_key")
+    page.get_by_role("button", name="Make the new key").click()
+    looker.look("partner_key_text")
+    assert page.locator("code").inner_text().startswith("sd_live_")
     assert not looker.problems, "\n".join(looker.problems)
