@@ -72,6 +72,7 @@ def test_a_spot_is_followed_over_time(address: str, page: Page, screenshots: Pat
 def compare_by_keyboard(page: Page) -> None:
     """Both photos zoom and move together; the slider follows; 0 brings the whole photos back."""
     frames = page.locator("[data-compare-frame]")
+    expect(page.get_by_label("Zoom")).to_be_visible()  # the script has run
     frames.first.focus()
     for _ in range(4):
         page.keyboard.press("+")
