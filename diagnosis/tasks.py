@@ -12,6 +12,7 @@ from django.conf import settings
 from diagnosis import access, sandbox, services, webhooks
 from diagnosis.assessment import Assessment, PhotosUnreadable, assess
 from diagnosis.models import Analysis, Notice, WebhookDelivery
+from smartderma import outbound
 
 log = structlog.get_logger(__name__)
 WEBHOOK_TURN_SECONDS = 20
@@ -113,7 +114,12 @@ def send_webhooks_task(endpoint_id: str) -> None:
     """Send what is due to one endpoint, until nothing is or others should have their turn."""
     begin = time.monotonic()
     while delivery := WebhookDelivery.objects.claim(endpoint_id):
-        services.delivery_finish(delivery=delivery, answer=webhooks.send(delivery))
+        try:
+            answer = webhooks.send(delivery)
+        except Exception:
+            services.delivery_finish(delivery=delivery, answer=outbound.Answer(error="internal"))
+            raise
+        services.delivery_finish(delivery=delivery, answer=answer)
         if time.monotonic() - begin > WEBHOOK_TURN_SECONDS:
             services.endpoint_tell(endpoint_id=delivery.endpoint_id)
             return

@@ -234,6 +234,7 @@ class WebhookAttempt(models.Model):
         CERTIFICATE_REFUSED = "certificate_refused", _("The certificate is not valid for this name.")
         CONNECTION_FAILED = "connection_failed", _("No connection could be made.")
         BAD_ANSWER = "bad_answer", _("The answer was not HTTP.")
+        INTERNAL = "internal", _("Something went wrong on our side.")
 
     delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries")
     at = models.DateTimeField(default=timezone.now, editable=False)

@@ -18,6 +18,7 @@ from diagnosis.services.webhook_deliveries import DELAYS, DISABLE_AFTER
 from diagnosis.tasks import expire_webhook_log_task, mail_endpoint_disabled_task, send_webhooks_task
 from reports.services import report_render
 from smartderma import outbound
+from smartderma.sealing import SealBroken
 from tests.finder.servers import Reply
 from tests.kit import factories
 from tests.kit.receiver import Receiver
@@ -165,6 +166,20 @@ def test_secrets_are_not_readable_in_the_database(endpoint, receiver):
         stored = cursor.fetchone()[0]
     assert receiver.secret.startswith("whsec_")
     assert receiver.secret.removeprefix("whsec_") not in stored
+
+
+def test_a_changed_secret_key_opens_secrets_as_long_as_the_old_one_is_known(endpoint, receiver, settings):
+    """Without the old one the message is marked, and tried again when somebody has put it back."""
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [], "a-new-key-of-more-than-thirty-two-characters"
+    fail_analysis(endpoint.partner)
+    with pytest.raises(SealBroken):
+        send(endpoint)
+    delivery = the_delivery(endpoint)
+    assert (delivery.status, delivery.tries.get().error) == ("pending", "internal")
+    settings.SECRET_KEY_FALLBACKS = [settings.DEVELOPMENT_KEY]
+    WebhookDelivery.objects.update(next_attempt_at=timezone.now())
+    send(endpoint)
+    assert the_delivery(endpoint).status == "delivered"
 
 
 BAD = {
