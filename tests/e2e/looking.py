@@ -26,7 +26,11 @@ class Looker:
 
     def _hear(self, message) -> None:
         # A refused page, and a request of htmx that ended because the person went on to the next page.
-        expected = ("Failed to load resource: the server responded with a status of 4", "htmx:afterRequest", "htmx:sendAbort")
+        expected = (
+            "Failed to load resource: the server responded with a status of 4",
+            "htmx:afterRequest",
+            "htmx:sendAbort",
+        )
         if message.type == "error" and not message.text.startswith(expected):
             self.problems.append(f"{self.page.url}: {message.text}")
 
