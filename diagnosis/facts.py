@@ -49,6 +49,9 @@ class ReviewFacts:
     note: str
     signed_at: datetime
     amendment_reason: str
+    icd10: str = ""
+    follow_up_weeks: int | None = None
+    confirmed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,9 @@ def _review_facts(review: Review | None) -> ReviewFacts | None:
         note=review.note_to_patient,
         signed_at=review.signed_at,
         amendment_reason=review.amendment_reason,
+        icd10=review.icd10,
+        follow_up_weeks=review.follow_up_weeks,
+        confirmed_by=review.confirmed_by_name,
     )
 
 

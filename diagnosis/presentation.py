@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import formats, timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from diagnosis import triage
@@ -384,7 +384,20 @@ def _opinion(facts: CaseFacts) -> dict[str, Any] | None:
         "signed_at": review.signed_at,
         "version": review.version,
         "amendment_reason": review.amendment_reason,
+        "confirmed_text": _("Read by a second dermatologist too: %(name)s.") % {"name": review.confirmed_by}
+        if review.confirmed_by
+        else "",
+        "follow_up_text": _follow_up(review.follow_up_weeks),
     }
+
+
+def _follow_up(weeks: int | None) -> str:
+    if weeks is None:
+        return ""
+    text = ngettext(
+        "Please have it looked at again after %(n)s week.", "Please have it looked at again after %(n)s weeks.", weeks
+    )
+    return text % {"n": weeks}
 
 
 def _release(info: Release, facts: CaseFacts) -> dict[str, Any]:

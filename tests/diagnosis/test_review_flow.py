@@ -149,12 +149,16 @@ def test_a_read_that_changed_without_a_reason_cannot_be_stored(case):
 
 def test_two_who_agree_publish_the_first_opinion(case):
     first, second = readers(2)
-    assert services.review_sign(case=case, reviewer=first, second_read=True, **OPINION) is None
+    opinion = {**OPINION, "follow_up_weeks": 4}
+    assert services.review_sign(case=case, reviewer=first, second_read=True, **opinion) is None
     assert not case.reviews.exists()
     assert "It is eczema" not in browser(second).get(url("review_case", case)).content.decode()
     with pytest.raises(services.WrongState):
         services.case_take(case=case, reader=first)
     review = services.review_sign(case=case, reviewer=second, **{**OPINION, "note_to_patient": "Yes."})
+    result = browser(case.patient).get(url("case_detail", case)).content.decode()
+    assert "Please have it looked at again after 4 weeks." in result
+    assert "Read by a second dermatologist too" in result
     assert (review.reviewer, review.note_to_patient) == (first, "It is eczema.")
     assert review.confirmed_by_name == second.dermatologist.full_name
     assert fresh(case).review_state == ReviewState.DONE
