@@ -115,7 +115,7 @@ def usage_by_day(*, partner: Partner, sandbox: bool, days: int) -> list[dict[str
     first = today - timedelta(days=days - 1)
     rows = KeyUsage.objects.filter(key__partner=partner, key__sandbox=sandbox, day__gte=first)
     sums = rows.order_by().values("day").annotate(**{name: Sum(name) for name in COUNTED})
-    by_day = {row["day"]: row for row in sums}
+    by_day: dict[date, dict[str, Any]] = {row["day"]: {**row} for row in sums}
     nothing = dict.fromkeys(COUNTED, 0)
     wanted = [first + timedelta(days=number) for number in range(days)]
     return [by_day.get(day, {"day": day, **nothing}) for day in wanted]
