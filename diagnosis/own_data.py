@@ -96,8 +96,9 @@ def _analysis(analysis) -> dict[str, Any]:
 
 
 def _review(review) -> dict[str, Any]:
-    names = ("version", "reviewer_name", "reviewer_licence", "diagnosis", "diagnosis_text", "tier", "note_to_patient")
-    return _values(review, (*names, "amendment_reason", "signed_at"))
+    who = ("version", "signed_at", "reviewer_name", "reviewer_licence", "confirmed_by_name", "amendment_reason")
+    what = ("diagnosis", "diagnosis_text", "icd10", "differential", "severity", "tier")
+    return _values(review, (*who, *what, "plan", "follow_up_weeks", "note_to_patient"))
 
 
 def _photo_request(request) -> dict[str, Any]:
