@@ -69,6 +69,10 @@ def test_a_check_in_arabic(site: str, page: Page, screenshots: Path):
 
     expect(page.get_by_role("heading", name="نتيجتك")).to_be_visible(timeout=60_000)
     looker.look("ar-result")
+    for name in ("हिन्दी", "Español"):
+        choose(page, name)
+        looker.look(f"{page.locator('html').get_attribute('lang')}-result")
+    choose(page, "العربية")
     case = Case.objects.get()
     assert (case.language, case.answers["site"], case.images.count()) == ("ar", "arm", 1)
     assert User.objects.get(email="new.person@example.org").language == "ar"
