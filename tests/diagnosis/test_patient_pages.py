@@ -247,7 +247,7 @@ def test_deleted_files_are_gone(toy_release):
     before = stored_files()
     case = factories.case_done(patient=patient)
     assert stored_files() != before
-    assert client.post(reverse("case_delete", args=[case.pk]))["Location"] == reverse("case_list")
+    assert "/account/erased/" in client.post(reverse("case_delete", args=[case.pk]))["Location"]
     assert not Case.objects.exists()
     assert stored_files() == before
 
