@@ -15,10 +15,11 @@ from django.utils import timezone
 from accounts.models import User
 from diagnosis import access
 from diagnosis.models import Case, CaseQuerySet, ReviewState
+from ml.taxonomy import TIERS
 
 PAGE_SIZE = 25
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIELDS = {"tier": "tier", "site": "body_site", "skin": "skin_type", "language": "language", "partner": "partner"}
+FIELDS = {"site": "body_site", "skin": "skin_type", "language": "language", "partner": "partner"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def _filtered(cases: CaseQuerySet, user: User, filters: Mapping[str, Any]) -> Ca
         return cases.filter(pk__range=_ids_of(filters["q"]))
     cases = _shown(cases, user, filters.get("show") or "waiting")
     cases = cases.filter(**{field: filters[name] for name, field in FIELDS.items() if filters.get(name)})
+    if filters.get("tier"):
+        cases = cases.filter(tier_rank=TIERS.index(filters["tier"]))  # the first column of the index
     if filters.get("read"):
         cases = cases.filter(review_state=filters["read"])
     if filters.get("signs"):

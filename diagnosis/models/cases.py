@@ -195,6 +195,14 @@ class Case(models.Model):
                 condition=Q(review_state__in=ReviewState.OPEN),
                 name="case_queue_order",
             ),
+            *(
+                models.Index(  # the same order behind each filter, so that a rare value does not read the whole queue
+                    fields=[name, "-tier_rank", "review_due_at", "id"],
+                    condition=Q(review_state__in=ReviewState.OPEN),
+                    name=f"case_queue_{name}",
+                )
+                for name in ("partner", "language", "body_site", "skin_type", "warning_signs")
+            ),
             models.Index(
                 fields=["review_due_at"],
                 condition=Q(review_state__in=ReviewState.OPEN, review_escalated_at=None),
