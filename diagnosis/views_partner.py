@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -77,7 +77,7 @@ class KeyForm(forms.Form):
     def __init__(self, *args: Any, user, **options: Any) -> None:
         super().__init__(*args, **options)
         own = user.partners.filter(active=True).order_by("name")
-        self.fields["partner"].queryset = own
+        cast(forms.ModelChoiceField, self.fields["partner"]).queryset = own
         if len(own) == 1:
             self.fields["partner"].initial = own[0].pk
             self.fields["partner"].widget = forms.HiddenInput()

@@ -66,7 +66,7 @@ class CursorPages(CursorPagination):
     def encode_cursor(self, cursor: Cursor) -> str:
         """The address of a page; the cursor is signed, so that nobody makes one."""
         text = signing.dumps(list(cursor), salt=CURSOR_SALT)
-        return replace_query_param(self.base_url, self.cursor_query_param, text)
+        return replace_query_param(self.base_url or "", self.cursor_query_param, text)
 
     def decode_cursor(self, request) -> Cursor | None:
         text = request.query_params.get(self.cursor_query_param)
@@ -130,9 +130,9 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     elif isinstance(exc, RequestDataTooBig):
-        exc = Problem(413, "too_large", _("The body is too large."))
+        exc = Problem(413, "too_large", str(_("The body is too large.")))
     elif isinstance(exc, UnreadablePostError):
-        exc = Problem(408, "too_slow", _("The body did not arrive in time."))
+        exc = Problem(408, "too_slow", str(_("The body did not arrive in time.")))
     elif isinstance(exc, SuspiciousOperation):
         exc = exceptions.ParseError(_("The request cannot be understood."))
     elif isinstance(exc, DjangoValidationError):

@@ -7,10 +7,11 @@ import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -197,8 +198,9 @@ class AnalysisViewSet(PartnerResource):
 def read_request(request: Request) -> Sent:
     """Check fields and photos; nothing is stored by then. Raises ValidationError, Problem 409 or 422, Http404."""
     if request.content_type.startswith("multipart/"):
-        texts = {name: SWITCHES.get(value, value) for name, value in request.data.dict().items()}
-        data: Any = {**texts, "photos": request.data.getlist("photos")}
+        sent = cast(QueryDict, request.data)
+        texts = {name: SWITCHES.get(value, value) for name, value in sent.dict().items()}
+        data: Any = {**texts, "photos": sent.getlist("photos")}
         form: RequestFields = PhotosRequest(data=data)
         form.is_valid(raise_exception=True)
         files, uploads = form.validated_data["photos"], []

@@ -108,7 +108,7 @@ class ItemBody(serializers.ModelSerializer):
 
 
 class ItemPages(CursorPages):
-    ordering = ("number",)
+    ordering = ("number", "pk")
 
 
 class BatchViewSet(PartnerResource):

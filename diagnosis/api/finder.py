@@ -47,7 +47,7 @@ class ChoiceBody(serializers.Serializer):
 class FinderBody(serializers.Serializer):
     """`results` by distance; show `attribution` with them. With `choices` the name was ambiguous."""
 
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     attribution = serializers.CharField()
     results = serializers.ListField(child=serializers.DictField())
     notes = serializers.ListField(child=serializers.CharField())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import Http404
@@ -57,7 +57,7 @@ class OffsetParser(BaseParser):
 
     media_type = OFFSET_TYPE
 
-    def parse(self, stream, media_type=None, parser_context=None) -> bytes:
+    def parse(self, stream, media_type=None, parser_context=None) -> Any:
         return stream.read(settings.MAX_PART_BYTES + 1)
 
 
@@ -94,7 +94,7 @@ class ImageViewSet(PartnerResource):
     def list(self, request: Request) -> Response:
         """The photos of your cases, the newest first."""
         page = self.paginate_queryset(access.partner_images(key_of(request)))
-        return self.get_paginated_response([body_of_image(image) for image in page])
+        return self.get_paginated_response([body_of_image(image) for image in page or []])
 
     @extend_schema(
         request=UploadRequest,
@@ -138,7 +138,7 @@ class ImageViewSet(PartnerResource):
         """Send the part that begins at the header `Upload-Offset`."""
         upload = access.upload_get(key_of(request).partner, pk)
         offset = asked_offset(request)
-        data = request.data
+        data = cast(bytes, request.data)
         if len(data) > settings.MAX_PART_BYTES:
             raise Problem(413, "too_large", _("A part has at most 8 MB."))
         try:

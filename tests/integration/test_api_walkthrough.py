@@ -73,7 +73,7 @@ def curl_lines_work(site: str, key: str, folder: Path, receiver: Receiver) -> No
     receiver.script = [Reply(204, b"")] * 10  # the secret is in the answer that the commands keep for themselves
     printed = run(["bash", "-c", script], folder, SITE=site, KEY=key, WEBHOOK=f"{receiver.url}/curl")
     receiver.secret = json.loads((folder / "endpoint.json").read_text())["secret"]
-    assert receiver.verified(receiver.seen[0])["type"] == "webhook.test"
+    assert "webhook.test" in {receiver.verified(message)["type"] for message in receiver.seen}
     assert '"status":"succeeded"' in printed
     assert '"resourceType":"Bundle"' in printed
 
