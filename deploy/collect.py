@@ -69,6 +69,8 @@ LIBRARIES: dict[Path, tuple[str, ...]] = {
 }
 # Words that a library spells wrongly.
 CORRECTED = {"hi": {"September", "November", "December"}}
+# We say usted: Spanish that says tú is written anew.
+FAMILIAR = re.compile(r"\b(tu|tus|has|tienes|puedes|estás|introduce|utiliza|ten|decides)\b", re.IGNORECASE)
 INDENT = re.compile(rb"^[ \t]+", re.MULTILINE)
 Found = Iterable[tuple[int, str | tuple[str, ...], list[str], str | None]]
 
@@ -119,7 +121,8 @@ def is_known(base: Path, language: str, text: str | Sequence[str], context: str 
     """True when the library brings this text in this language."""
     singular = text if isinstance(text, str) else text[0]
     key = f"{context}\x04{singular}" if context else singular
-    return any(key in known or (key, 0) in known for known in own_translations(base, language))
+    found = [known.get(key) or known.get((key, 0)) for known in own_translations(base, language)]
+    return any(one and not (language == "es" and FAMILIAR.search(one)) for one in found)
 
 
 @lru_cache(maxsize=32)

@@ -46,15 +46,23 @@ def language(request) -> str:
     return request.param
 
 
+def missing_texts(wanted, language) -> list[tuple[str, str]]:
+    """(text, place) of what `wanted` holds and the language lacks."""
+    catalog = read(language)
+    found = [(one, catalog.get(one.id, one.context)) for one in wanted if one.id]
+    return [(texts(one)[0], one.locations[0][0]) for one, ours in found if ours is None or not is_translated(ours)]
+
+
 def test_every_text_has_a_translation(language):
     """New text? `make messages`, then fill in locale/<language>/LC_MESSAGES/django.po."""
-    catalog = read(language)
-    missing = []
-    for wanted in needed(language):
-        found = catalog.get(wanted.id, wanted.context) if wanted.id else None
-        if wanted.id and (found is None or not is_translated(found)):
-            missing.append((texts(wanted)[0], wanted.locations[0][0]))
+    missing = missing_texts(our_texts(), language)
     assert not missing, f"{len(missing)} texts without {language}: {missing[:20]}"
+
+
+def test_texts_of_libraries_have_a_translation(language):
+    """A newer version of a library may bring a few texts that nobody has translated yet; not more."""
+    missing = missing_texts(needed(language), language)
+    assert len(missing) <= 20, f"{len(missing)} texts without {language}: {missing[:20]}"
 
 
 def test_translations_keep_every_placeholder(language):
