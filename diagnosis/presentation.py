@@ -33,7 +33,12 @@ STANDING_TEXTS = {
     "final": lambda: _("Checked and signed by a dermatologist"),
     "amended": lambda: _("Changed and signed again by a dermatologist"),
 }
-MEMBER_NAMES = {"mobilenetv3": "MobileNetV3", "densenet121": "DenseNet121", "efficientnet_b3": "EfficientNet-B3"}
+MEMBER_NAMES = {
+    "mobilenetv3": "MobileNetV3",
+    "densenet121": "DenseNet121",
+    "efficientnet_b3": "EfficientNet-B3",
+    "efficientnet_lite2": "EfficientNet-Lite2",
+}
 
 
 def present(facts: CaseFacts) -> dict[str, Any]:

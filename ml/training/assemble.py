@@ -20,7 +20,7 @@ from ml.evaluation.metrics import reliability
 from ml.evaluation.ood import METHOD, fit_reference
 from ml.evaluation.report import report_part
 from ml.taxonomy import BY_SLUG, add_conditions
-from ml.training.export import Member, export_release, file_sha256, round_to_half
+from ml.training.export import Member, export_release, file_sha256, round_weights
 from ml.training.licence import licence_text
 from ml.training.networks import MEMBERS, build_network
 from ml.training.train import Photos, embed_photos, predict_logits, select_photos
@@ -55,14 +55,15 @@ def assemble_release(
     *,
     name: str,
     search_views: bool = False,
+    int8: Sequence[str] = (),
     notes: dict[str, Any] | None = None,
     say=lambda line: None,
 ) -> dict[str, Any]:
     """Export the best checkpoints of ``runs`` and all that was chosen and measured; returns release.json.
     ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured;
-    ``notes``: further fields of release.json (``studies``, ``tried``).
+    ``int8``: names of runs whose weights are stored in 8 bits; ``notes``: further fields of release.json.
     """
-    members = _load_members(runs)
+    members = _load_members(runs, int8)
     classes, conditions = list(manifest.classes), read_conditions(manifest)
     add_conditions(conditions)
     train = select_photos(manifest, packed, "train")
@@ -108,10 +109,10 @@ def _provenance(summary: dict[str, Any]) -> dict[str, Any]:
     return {"code_commit": _commit(), "licence": licence, "data": summary | {"split": split}}
 
 
-def _load_members(runs: Sequence[Path]) -> list[Member]:
+def _load_members(runs: Sequence[Path], int8: Sequence[str] = ()) -> list[Member]:
     """Members of ``runs``; a second one of the same architecture carries the name of its run, for names tell members
     apart in every table and file."""
-    members = [load_member(run) for run in runs]
+    members = [load_member(run, bits=8 if run.name in int8 else 16) for run in runs]
     taken: set[str] = set()
     for member, run in zip(members, runs, strict=True):
         member.name = f"{member.name}-{run.name}" if member.name in taken else member.name
@@ -119,18 +120,19 @@ def _load_members(runs: Sequence[Path]) -> list[Member]:
     return members
 
 
-def load_member(run: Path) -> Member:
-    """The best checkpoint of a run as a member that views photos as it was trained."""
+def load_member(run: Path, *, bits: int = 16) -> Member:
+    """The best checkpoint of a run, rounded to ``bits``, as a member that views photos as it was trained."""
     state = torch.load(run / "best.pt", weights_only=True)
     config = state["config"]
     net = build_network(config["architecture"], len(state["classes"]), activation=config.get("activation", ""))
     net.load_state_dict(state["model"])
-    round_to_half(net)
+    round_weights(net, bits)
     short = {architecture: member for member, architecture in MEMBERS.items()}
     return Member(
-        name=short.get(config["architecture"], config["architecture"]),
+        name=short.get(config["architecture"], config["architecture"].removeprefix("tf_")),
         architecture=config["architecture"],
         net=net.eval(),
+        bits=bits,
         input_size=config["size"],
         activation=config.get("activation", ""),
         training=config | {"epochs_done": state["epoch"], "history": _history(run, state)},

@@ -50,6 +50,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument("--release", required=True, help="name of the release, e.g. r1")
     export.add_argument("--out", type=Path, help="folder (default: ml/releases/<name>)")
     export.add_argument("--search-views", action="store_true", help="also choose size and crop on validation (slower)")
+    export.add_argument("--int8", nargs="*", default=[], metavar="RUN", help="runs to store in 8 bits: half the room")
     export.add_argument("--studies", nargs="*", type=Path, default=[], help="JSON files that studies wrote (--json)")
     export.add_argument("--tried", type=Path, help="TOML of [[tried]] tables: what, result, kept; for the card")
     export.set_defaults(run=run_export)
@@ -102,6 +103,7 @@ def run_export(args: argparse.Namespace) -> int:
             out,
             name=args.release,
             search_views=args.search_views,
+            int8=args.int8,
             notes=notes,
             say=_say,
         )

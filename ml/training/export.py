@@ -1,7 +1,8 @@
-"""Trained networks to a release folder: ONNX graphs, one file of fp16 weights, release.json.
+"""Trained networks to a release folder: ONNX graphs, one file of weights, release.json.
 
-A graph holds no weight: each is ONNX external data (file, offset, length) inside the safetensors file, in fp16, and
-a Cast to fp32 that ONNX Runtime folds when it loads. The PyTorch engine reads the same file by tensor name.
+A graph holds no weight: each is ONNX external data (file, offset, length) inside the safetensors file, in fp16 and a
+Cast to fp32, or in int8 and a Cast times the scale of its output channel; ONNX Runtime folds either when it loads. The
+PyTorch engine reads the same file by tensor name.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from ml.training.networks import input_statistics
 
 WEIGHTS = "weights.safetensors"
 LICENCE_FILE = "LICENSE-WEIGHTS.md"
+SCALE = ".scale"  # after the name of an int8 tensor: its scales, fp16, one for each output channel
+INT8_LEAST = 256  # weights; smaller tensors, scales and shifts stay in fp16
 MAX_DIFFERENCE = 1e-4  # of a probability between PyTorch and ONNX Runtime
 BATCH = torch.export.Dim("batch", min=1, max=64)
 
@@ -37,7 +40,8 @@ class ExportError(RuntimeError):
 
 @dataclass
 class Member:
-    """One network of a release. ``net`` ends in a head with one output per class; ``input_size`` in px."""
+    """One network of a release. ``net`` ends in a head with one output per class; ``input_size`` in px; ``bits``: 16,
+    or 8 for weights that take half the room."""
 
     name: str
     architecture: str
@@ -50,6 +54,7 @@ class Member:
     mean: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
     activation: str = ""
+    bits: int = 16
     training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,13 +74,13 @@ def export_release(
     """Write a release to the folder ``out`` and return the path of its release.json.
 
     ``extra`` adds to or replaces top-level fields of release.json (thresholds, metrics, data ...); ``files`` are
-    further text files by name. Weights are rounded to fp16 in ``member.net`` itself, so that its later outputs are
-    the release's. Raises ExportError when ONNX Runtime and PyTorch differ by more than MAX_DIFFERENCE.
+    further text files by name. Weights are rounded to their bits in ``member.net`` itself, so that its later outputs
+    are the release's. Raises ExportError when ONNX Runtime and PyTorch differ by more than MAX_DIFFERENCE.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for member in members:
-        round_to_half(member.net)
+        round_weights(member.net, member.bits)
     places = _write_weights(members, out / WEIGHTS)
     for member in members:
         _write_graph(member, out, places)
@@ -139,24 +144,47 @@ def _pooled_features(net: nn.Module) -> int:
 
 
 @torch.no_grad()
-def round_to_half(net: nn.Module) -> None:
-    """Round every weight to the nearest fp16 number, in place. Raises ExportError where one does not fit."""
+def round_weights(net: nn.Module, bits: int = 16) -> None:
+    """Round every weight to what a release stores, in place. Raises ExportError where one does not fit."""
     for name, tensor in net.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.copy_(tensor.half())
-            if not torch.isfinite(tensor).all():
-                raise ExportError(f"The tensor {name} does not fit into 16 bits.")
+        if not tensor.is_floating_point():
+            continue
+        tensor.copy_(_restore(*quantise(tensor)) if bits == 8 and is_large(tensor) else tensor.half())
+        if not torch.isfinite(tensor).all():
+            raise ExportError(f"The tensor {name} does not fit into 16 bits.")
+
+
+def is_large(tensor: Tensor) -> bool:
+    """True for the kernels and matrices that int8 is for."""
+    return tensor.ndim > 1 and tensor.numel() >= INT8_LEAST
+
+
+def quantise(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric int8 [out, ...] and its fp16 scale for each output channel [out, 1, ...] (Jacob et al. 2018)."""
+    scale = tensor.flatten(1).abs().amax(1).div(127).clamp_min(1e-7).half()
+    scale = scale.view(-1, *[1] * (tensor.ndim - 1))
+    return (tensor / scale.float()).round().clamp(-127, 127).to(torch.int8), scale
+
+
+def _restore(whole: Tensor, scale: Tensor) -> Tensor:
+    return whole.float() * scale.float()
+
+
+def _stored(member: Member) -> dict[str, Tensor]:
+    """Tensors of a member as they lie in the weights file, by ``<member>/<tensor>``."""
+    tensors = {}
+    for name, tensor in member.net.state_dict().items():
+        key = f"{member.name}/{name}"
+        if member.bits == 8 and tensor.is_floating_point() and is_large(tensor):
+            tensors[key], tensors[key + SCALE] = quantise(tensor)
+        elif tensor.is_floating_point():
+            tensors[key] = tensor.half()
+    return {key: tensor.contiguous() for key, tensor in tensors.items()}
 
 
 def _write_weights(members: Sequence[Member], file: Path) -> dict[str, tuple[int, int]]:
-    """Save every float tensor as fp16; returns (offset, length) in bytes for each ``<member>/<tensor>``."""
-    tensors = {
-        f"{member.name}/{name}": tensor.half().contiguous()
-        for member in members
-        for name, tensor in member.net.state_dict().items()
-        if tensor.is_floating_point()
-    }
-    save_file(tensors, file)
+    """Save every float tensor; returns (offset, length) in bytes by key."""
+    save_file({key: tensor for member in members for key, tensor in _stored(member).items()}, file)
     file.chmod(0o644)
     with file.open("rb") as handle:
         (length,) = struct.unpack("<Q", handle.read(8))
@@ -225,23 +253,42 @@ def _shorten_names(graph: onnx.GraphProto) -> None:
 
 
 def _move_weights(graph: onnx.GraphProto, member: str, places: dict[str, tuple[int, int]]) -> None:
-    """Replace each weight by fp16 external data and a Cast back to fp32 under the old name."""
-    kept, casts = [], []
+    """Replace each weight by external data and the nodes that make it fp32 again under the old name."""
+    kept, restoring = [], []
     for tensor in graph.initializer:
-        place = places.get(f"{member}/{tensor.name.removeprefix('net.')}")
-        if place is None:
+        key = f"{member}/{tensor.name.removeprefix('net.')}"
+        if key not in places:
             kept.append(tensor)
             continue
-        kept.append(_external_half(tensor, place))
-        casts.append(helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+        inputs, nodes = _restored(tensor, places[key], places.get(key + SCALE))
+        kept += inputs
+        restoring += nodes
+    nodes = [*restoring, *graph.node]
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(kept)
     graph.node.extend(nodes)
 
 
-def _external_half(tensor: TensorProto, place: tuple[int, int]) -> TensorProto:
-    moved = TensorProto(name=f"{tensor.name}.half", data_type=TensorProto.FLOAT16, dims=tensor.dims)
+def _restored(
+    tensor: TensorProto, place: tuple[int, int], scale: tuple[int, int] | None
+) -> tuple[list[TensorProto], list[onnx.NodeProto]]:
+    """Stored inputs and the nodes that give the fp32 weight: Cast, for int8 also the product with its scale."""
+    name, half = tensor.name, TensorProto.FLOAT16
+    if scale is None:
+        cast = helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)
+        return [_external(f"{name}.half", half, tensor.dims, place)], [cast]
+    shape = [tensor.dims[0], *[1] * (len(tensor.dims) - 1)]
+    whole = _external(f"{name}.int8", TensorProto.INT8, tensor.dims, place)
+    nodes = [
+        helper.make_node("Cast", [f"{name}.int8"], [f"{name}.whole"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", [name + SCALE], [f"{name}.step"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}.whole", f"{name}.step"], [name]),
+    ]
+    return [whole, _external(name + SCALE, half, shape, scale)], nodes
+
+
+def _external(name: str, kind: int, dims: Sequence[int], place: tuple[int, int]) -> TensorProto:
+    moved = TensorProto(name=name, data_type=kind, dims=dims)
     moved.data_location = TensorProto.EXTERNAL
     for key, value in (("location", WEIGHTS), ("offset", place[0]), ("length", place[1])):
         moved.external_data.add(key=key, value=str(value))
@@ -285,6 +332,7 @@ def _describe(member: Member, out: Path) -> dict[str, Any]:
         "architecture": member.architecture,
         "activation": member.activation or "as in the architecture",
         "weight": member.weight,
+        "bits": member.bits,
         "input_size": member.input_size,
         "resize": member.input_size if member.crop == "center" else None,
         "crop": member.crop,

@@ -17,7 +17,7 @@ from ml.data.manifest import read_manifest
 from ml.evaluation.card import card_text
 from ml.evaluation.cli import evaluate_release
 from ml.releases.loader import ReleaseError, load_release
-from ml.training.export import ExportError, Member, check_parity, export_release, round_to_half
+from ml.training.export import ExportError, Member, check_parity, export_release, round_weights
 from ml.training.networks import build_network
 from tests.ml.toyset import draw_set
 
@@ -67,6 +67,33 @@ def test_every_weight_lies_in_the_one_file_in_half_precision(members: list[Membe
     assert all(b"/work" not in file.read_bytes() for file in release.glob("*.onnx"))
 
 
+def test_eight_bits_take_half_the_room_and_answer_as_the_rounded_network(tmp_path: Path) -> None:
+    sizes = {}
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    for bits in (16, 8):
+        torch.manual_seed(3)
+        net = build_network("mobilenetv3_small_050", 3).eval().requires_grad_(False)
+        before = net(images).softmax(1)
+        member = Member("small", "mobilenetv3_small_050", net, input_size=64, bits=bits)
+        folder = export_release([member], tmp_path / str(bits), classes=CLASSES).parent
+        assert check_parity(member, folder / "small.onnx", seed=5) <= 1e-4
+        assert float((net(images).softmax(1) - before).abs().max()) < 0.02
+        sizes[bits] = (folder / "weights.safetensors").stat().st_size
+    assert sizes[8] < 0.6 * sizes[16]
+    tensors = load_file(tmp_path / "8" / "weights.safetensors")
+    assert tensors["small/conv_stem.weight"].dtype == np.int8
+    assert tensors["small/conv_stem.weight.scale"].shape == (16, 1, 1, 1)
+
+
+def test_rounding_twice_is_rounding_once() -> None:
+    torch.manual_seed(4)
+    net = build_network("mobilenetv3_small_050", 3)
+    round_weights(net, 8)
+    once = {name: value.clone() for name, value in net.state_dict().items()}
+    round_weights(net, 8)
+    assert all(torch.equal(value, once[name]) for name, value in net.state_dict().items())
+
+
 def test_the_map_averages_to_the_logit(members: list[Member], release: Path) -> None:
     session = onnxruntime.InferenceSession(str(release / "linear.onnx"))
     images = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
@@ -83,7 +110,7 @@ def test_a_number_beyond_half_precision_is_refused() -> None:
     with torch.no_grad():
         net.get_classifier().weight[0, 0] = 1e6
     with pytest.raises(ExportError, match="does not fit"):
-        round_to_half(net)
+        round_weights(net)
 
 
 @pytest.fixture(scope="module")
