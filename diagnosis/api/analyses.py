@@ -199,7 +199,7 @@ def read_request(request: Request) -> Sent:
     """Check fields and photos; nothing is stored by then. Raises ValidationError, Problem 409 or 422, Http404."""
     if request.content_type.startswith("multipart/"):
         sent = cast(QueryDict, request.data)
-        texts = {name: SWITCHES.get(value, value) for name, value in sent.dict().items()}
+        texts = {name: SWITCHES.get(str(value), value) for name, value in sent.dict().items()}
         data: Any = {**texts, "photos": sent.getlist("photos")}
         form: RequestFields = PhotosRequest(data=data)
         form.is_valid(raise_exception=True)
