@@ -181,7 +181,7 @@ ANALYSIS_LEASE_SECONDS = env.int("ANALYSIS_LEASE_SECONDS", default=90)
 ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 
 # --- the model -----------------------------------------------------------------------------------------------------
-MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r1")
+MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r2")
 ACCEPT_NON_COMMERCIAL_RELEASE = env.bool("ACCEPT_NON_COMMERCIAL_RELEASE", default=DEBUG)
 REVIEW_DEADLINE_HOURS = {
     "emergency": env.int("REVIEW_HOURS_EMERGENCY", default=24),

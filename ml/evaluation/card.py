@@ -101,11 +101,17 @@ def _training(config: dict[str, Any]) -> str:
     """What was done to the weights, in a few words."""
     if not config:
         return "not stated"
-    steps = [STARTS.get(config["init"].partition(":")[0], "weights of an earlier run")]
+    start, _, parent = config["init"].partition(":")
+    steps = [STARTS.get(start, "weights of an earlier run")]
+    steps[0] += f" as fine-tuned in the run {Path(parent).parent.name}" if parent else ""
     steps += ["linear probe"] if config.get("probe") else []
     epochs = config["epochs_done"]
-    steps.append(f"{epochs} epochs{_taught(config)}" if epochs else "no fine-tuning (validation was better without)")
+    steps.append(f"{epochs} epochs{_taught(config)}" if epochs else _untrained(config))
     return ", then ".join(steps)
+
+
+def _untrained(config: dict[str, Any]) -> str:
+    return "no fine-tuning (validation was better without)" if config.get("epochs") else "no epochs of its own"
 
 
 def _taught(config: dict[str, Any]) -> str:
