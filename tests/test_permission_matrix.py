@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 from django.core import signing
-from django.test import Client
 from django.core.cache import cache
+from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from accounts.services_export import export_request
