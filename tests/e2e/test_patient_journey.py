@@ -110,5 +110,3 @@ def test_a_poor_photo_is_pointed_out_before_it_is_sent(toy_release, stack, page:
     close_up.set_input_files(upload())
     expect(page.get_by_text("Received. Sharp and bright enough.")).to_be_visible()
     expect(ask).to_be_hidden()
-
-
