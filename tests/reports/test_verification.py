@@ -66,7 +66,7 @@ def test_a_typed_code_may_be_small_and_grouped(client):
     assert read_code(grouped(report.code)) == report.code
 
 
-@pytest.mark.parametrize("code", [verification_code(), "short", "x" * 20, "<script>alert(1)</script>"])
+@pytest.mark.parametrize("code", ["PCQBVFN7SM8HCQ4N9RPW", "short", "x" * 20, "<script>alert(1)</script>"])
 def test_a_code_that_nobody_has_is_said_plainly(client, code):
     report_render(case=factories.case_done())
     answer = client.get(PAGE, {"code": code}, follow=True)
