@@ -10,6 +10,7 @@ import base64
 import binascii
 import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ MAX_DIRECTORY_BYTES = 1024 * 1024
 COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 END_OF_DIRECTORY, ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 END_BYTES = 22 + 65535  # the record at the end of a ZIP and the longest comment behind it
+# What zipfile raises for an archive or an entry that is not what it says.
+DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error)
 
 
 class BatchUnreadable(Exception):
@@ -163,7 +166,7 @@ def _manifest(archive: zipfile.ZipFile) -> list[bytes | None]:
     try:
         with archive.open(entries[0]) as file:
             text = file.read(MAX_MANIFEST_BYTES + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise BatchUnreadable("no_manifest") from error
     if len(text) > MAX_MANIFEST_BYTES:
         raise BatchUnreadable("manifest_too_large")
@@ -190,7 +193,7 @@ class _Entries:
         try:
             with self.archive.open(info) as file:
                 data = file.read(settings.MAX_PHOTO_BYTES + 1)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError) as error:
+        except DAMAGED as error:
             raise ItemRefused(pointer, "damaged", _("This photo cannot be unpacked.")) from error
         if len(data) > settings.MAX_PHOTO_BYTES:
             raise ItemRefused(pointer, "too_heavy", _("This file is larger than 20 MB. Please send a smaller photo."))

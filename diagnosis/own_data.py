@@ -80,7 +80,11 @@ def _case(case: Case, view: dict[str, Any], messages: list[Message]) -> dict[str
         "language": case.language,
         "country": case.country,
         "answers": {"codes": case.answers, "words": {str(q): str(a) for q, a in view["answers"]}},
-        "urgency": {"code": case.tier, "words": str(view["tier"]["label"]), "rules": case.fired_rules},
+        "urgency": {
+            "code": view["tier"]["code"] if view["tier"]["known"] else None,
+            "words": str(view["tier"]["label"]),
+            "rules": case.fired_rules,
+        },
         "sent_to_dermatologists_at": case.review_requested_at,
         "results": [_analysis(analysis) for analysis in case.analyses.all()],
         "opinions": [_review(review) for review in case.reviews.all()],

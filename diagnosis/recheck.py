@@ -11,7 +11,7 @@ from diagnosis import access, services
 from diagnosis.models import Case, Lesion
 from diagnosis.questions import option_label
 
-SESSION_KEY = "recheck_spot"
+FIELD = "spot"  # travels with the form, not with the session: two checks at once keep their spots apart
 
 
 def lesion_label(lesion: Lesion) -> str:
@@ -19,19 +19,22 @@ def lesion_label(lesion: Lesion) -> str:
     return lesion.name or str(option_label("site", lesion.body_site))
 
 
-def spot_remember(request: PersonRequest) -> None:
-    """At the start of a check: `?spot=` says which spot it is; without it none, whatever was chosen before."""
-    lesion = _own_spot(request, request.GET.get("spot", ""))
-    if lesion is None:
-        request.session.pop(SESSION_KEY, None)
-        return
-    request.session[SESSION_KEY] = str(lesion.pk)
-    messages.info(request, _("This check will be filed under “%(spot)s”.") % {"spot": lesion_label(lesion)})
+def spot_announce(request: PersonRequest) -> None:
+    """At the start of a check: `?spot=` says which spot it is."""
+    lesion = _own_spot(request, request.GET.get(FIELD, ""))
+    if lesion:
+        messages.info(request, _("This check will be filed under “%(spot)s”.") % {"spot": lesion_label(lesion)})
+
+
+def spot_of(request: PersonRequest) -> str:
+    """The id of the spot that this check is of, "" for none."""
+    lesion = _own_spot(request, request.POST.get(FIELD, "") or request.GET.get(FIELD, ""))
+    return str(lesion.pk) if lesion else ""
 
 
 def spot_file(request: PersonRequest, case: Case) -> None:
     """At the end of it: the check goes under the spot, if that is still there."""
-    lesion = _own_spot(request, request.session.pop(SESSION_KEY, ""))
+    lesion = _own_spot(request, request.POST.get(FIELD, ""))
     if lesion is not None:
         services.case_file(case=case, lesion=lesion)
 

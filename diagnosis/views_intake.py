@@ -57,12 +57,13 @@ def case_create(request: PersonRequest) -> HttpResponse:
         return _case_step(request, step)
     if step == "send":
         return _case_send(request)
-    recheck.spot_remember(request)
+    recheck.spot_announce(request)
     return _case_start(request, EmergencyForm())
 
 
 def _case_start(request: PersonRequest, form: EmergencyForm, status: int = 200) -> HttpResponse:
-    return render(request, "diagnosis/case_check.html", {"form": form, "language_form": FORM_ID}, status=status)
+    context = {"form": form, "language_form": FORM_ID, "spot": recheck.spot_of(request)}
+    return render(request, "diagnosis/case_check.html", context, status=status)
 
 
 def _in_another_language(request: PersonRequest) -> HttpResponse:
@@ -80,6 +81,7 @@ def _case_check(request: PersonRequest, *, only_look: bool) -> HttpResponse:
     valid = form.is_valid()
     call = emergency_call(form.cleaned_data.get("country") or "") if form.is_emergency else None
     context = {"form": form, "call": call, "answers": _first_answers(request), "language_form": FORM_ID}
+    context["spot"] = recheck.spot_of(request)
     if only_look:
         return render(request, "partials/_emergency.html", context)
     if call:
@@ -104,6 +106,7 @@ def _case_form(
     context = {
         "form": form,
         "language_form": FORM_ID,
+        "spot": recheck.spot_of(request),
         "screen": screen,
         "step": SCREEN_ORDER.index(screen) + 1,
         "steps": len(SCREEN_ORDER),

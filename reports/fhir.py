@@ -145,6 +145,7 @@ class _Bundle:
     def urgency(self) -> Resource:
         """The tier, which also stands where nothing could be judged; by the dermatologist once signed."""
         tier = self.shown["tier"]
+        coding = {"coding": [{"system": "urn:smartderma:tier", "code": tier["code"]}]} if tier["known"] else {}
         resource: Resource = {
             "_name": "urgency",
             "resourceType": "Observation",
@@ -152,10 +153,7 @@ class _Bundle:
             "code": {"text": "Urgency"},
             "subject": self.link("patient"),
             "effectiveDateTime": self.when,
-            "valueCodeableConcept": {
-                "coding": [{"system": "urn:smartderma:tier", "code": tier["code"]}],
-                "text": tier["label"],
-            },
+            "valueCodeableConcept": {**coding, "text": tier["label"]},
         }
         if self.facts.review:
             return resource | {"performer": [self.link("practitioner")]}

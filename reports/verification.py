@@ -96,6 +96,8 @@ def _verdict_on_stranger(seal: Seal) -> Verdict:
 
 
 def _is_replaced(report: Report) -> bool:
-    """Has a dermatologist signed, or signed again, after this report was made?"""
+    """Has a dermatologist signed, or signed again, or have photos been checked, after this report was made?"""
     last = report.case.latest_review
-    return last is not None and last.version > report.version
+    if last is not None and last.version > report.version:
+        return True
+    return report.case.analyses.filter(finished_at__gt=report.created_at).exists()

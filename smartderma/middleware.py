@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 
 # Keys in addresses of password resets and e-mail confirmations open an account.
-SECRET_PARTS = re.compile(r"(/password/reset/key/|/confirm-email/|/stop/)[^/]+")
+SECRET_PARTS = re.compile(r"(/password/reset/key/|/confirm-email/|/stop/|/signed/|/reports/verify/)[^/]+")
 
 
 class QuietRequestMiddleware(RequestMiddleware):

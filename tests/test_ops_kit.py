@@ -59,6 +59,7 @@ def test_a_case_can_be_made_in_every_state(state):
         "abandoned": "running",
         "inconclusive": "done",
         "in_review": "done",
+        "asked": "done",
         "signed": "done",
         "amended": "done",
     }

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from diagnosis import triage
-from diagnosis.models import Analysis, Outcome, Tier
+from diagnosis.models import Analysis, Case, Outcome, Tier
 from diagnosis.names import condition_label
 from diagnosis.presentation import is_urgency_known, photo_advice
 from ml.taxonomy import BY_SLUG
@@ -156,8 +156,12 @@ class AnalysisBody(serializers.ModelSerializer):
 
 def tier_if_known(analysis: Analysis) -> str:
     """The tier of the case, a signed one first; "" where neither answers nor photos say how urgent it is."""
-    case, signed = analysis.case, analysis.case.latest_review
-    if signed:
+    return tier_of_case(analysis.case, analysis)
+
+
+def tier_of_case(case: Case, analysis: Analysis | None) -> str:
+    """The same for a case and the analysis that counts for it."""
+    if signed := case.latest_review:
         return signed.tier
-    judged = analysis.outcome == Outcome.ASSESSED
+    judged = analysis is not None and analysis.outcome == Outcome.ASSESSED
     return case.tier if is_urgency_known(case.tier, judged=judged, signed=False) else ""

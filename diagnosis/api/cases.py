@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from diagnosis import access, services
-from diagnosis.api.bodies import STANDINGS
+from diagnosis.api.bodies import STANDINGS, tier_of_case
 from diagnosis.api.shared import MISSING, PartnerResource, key_of
 from diagnosis.models import Case, ReviewState, Tier
 
@@ -41,10 +41,11 @@ class ReviewStateBody(serializers.Serializer):
 
 @extend_schema_serializer(component_name="Case")
 class CaseBody(serializers.ModelSerializer):
-    """One visit: photos and answers that were sent together. `tier` only ever rises until a dermatologist signs."""
+    """One visit: photos and answers that were sent together. `tier` is
+    null while it is not known, only ever rises, and is the dermatologist's once signed."""
 
     standing = serializers.ChoiceField(STANDINGS)
-    tier = serializers.ChoiceField(Tier.choices)
+    tier = serializers.SerializerMethodField()
     answers = serializers.DictField()
     review_reasons = serializers.ListField(child=serializers.CharField())
     images = CaseImageBody(many=True, source="images.all")
@@ -75,6 +76,10 @@ class CaseBody(serializers.ModelSerializer):
             "links",
         )
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(Tier.choices, allow_null=True))
+    def get_tier(self, case) -> str | None:
+        return tier_of_case(case, case.latest_analysis) or None
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_analysis_ids(self, case) -> list[str]:

@@ -28,6 +28,7 @@ from diagnosis.models import (
     NoticeKind,
     PhotoFinding,
     Prediction,
+    ReviewState,
     WebhookEvent,
 )
 from diagnosis.services.files import case_photos_forget, files_vanish_on_failure
@@ -84,8 +85,8 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
 
 
 def _photos_forget_if_asked(case: Case) -> None:
-    """`store_image=false` of a partner: the result is there, so the photos go."""
-    if not case.keep_photos:
+    """`store_image=false` of a partner: the result is there, so the photos go, unless a reader is to see them."""
+    if not case.keep_photos and case.review_state in (ReviewState.NONE, ReviewState.DONE):
         case_photos_forget(case=case)
 
 

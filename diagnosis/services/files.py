@@ -9,7 +9,7 @@ import structlog
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from diagnosis.models import Case, CaseImage, PendingDeletion, PhotoFinding
+from diagnosis.models import Analysis, Case, CaseImage, MemberMap, PendingDeletion, PhotoFinding
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +28,15 @@ def files_delete_pending() -> int:
 
 @transaction.atomic
 def case_photos_forget(*, case: Case) -> None:
-    """Delete the photos and heat maps of a case that was sent with `store_image=false`; the result stays."""
+    """Delete the photos of a case that was sent with `store_image=false`, heat maps and embeddings too; the result
+    stays."""
     images = list(CaseImage.objects.filter(case=case).exclude(file=""))
     maps = list(PhotoFinding.objects.filter(image__case=case).exclude(heatmap=""))
     keys = [str(image.file.name) for image in images] + [str(finding.heatmap.name) for finding in maps]
     CaseImage.objects.filter(pk__in=[image.pk for image in images]).update(file="")
     PhotoFinding.objects.filter(pk__in=[finding.pk for finding in maps]).update(heatmap="")
+    MemberMap.objects.filter(finding__image__case=case).delete()
+    Analysis.objects.filter(case=case).update(embedding=None)
     PendingDeletion.objects.bulk_create(PendingDeletion(key=name) for name in keys)
     transaction.on_commit(files_delete_pending)
 

@@ -107,5 +107,6 @@ def dermatologists_of(*, case: Case) -> list[User]:
 
 
 def messages_read(*, case: Case, reader: User) -> int:
-    """The reader's side has seen the other side's messages; returns how many were new."""
-    return Message.objects.filter(case=case).unread_by(reader).update(read_at=timezone.now())
+    """The reader has seen the other side's messages; returns how many were new. A dermatologist who only looks into
+    the case of a colleague reads nothing on the colleague's behalf."""
+    return Message.objects.filter(case=case).waiting_for(reader).update(read_at=timezone.now())

@@ -25,6 +25,7 @@ from diagnosis.models import (
     WebhookEvent,
 )
 from diagnosis.services.claims import case_take
+from diagnosis.services.files import case_photos_forget
 from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, report_send, review_due
 from diagnosis.services.webhook_deliveries import event_publish
@@ -92,7 +93,9 @@ def review_sign(
     read = _read_create(case, reviewer, opinion, change_reason=change_reason, override_reason=override_reason)
     review = _conclude(case, read, amendment_reason=amendment_reason, second_read=second_read)
     case.review_holder = case.review_lease_until = None
-    case.save(update_fields=["review_state", "review_holder", "review_lease_until"])
+    case.save(
+        update_fields=["review_state", "review_holder", "review_lease_until", "review_due_at", "review_escalated_at"]
+    )
     return review
 
 
@@ -149,6 +152,8 @@ def _pass_on(case: Case, read: Read, state: ReviewState, event: EventKind) -> No
     if not DermatologistProfile.objects.verified().exclude(user__in=readers).exists():
         raise WrongState(_("No other dermatologist works here who could read this case too."))
     case.review_state = state
+    case.review_escalated_at = None
+    case.review_due_at = review_due(case=case, start=timezone.now())  # a late second read is late once more
     CaseEvent.objects.create(case=case, kind=event, actor=read.reader)
 
 
@@ -168,6 +173,8 @@ def _publish(case: Case, read: Read, *, confirmed_by: Read | None = None, amendm
     review.save()
     case.reads.filter(pk__in=[one.pk for one in (read, confirmed_by) if one]).update(review=review)
     case.review_state = ReviewState.DONE
+    if not case.keep_photos:
+        case_photos_forget(case=case)
     _tell(case, review, actor=(confirmed_by or read).reader)
     return review
 

@@ -181,35 +181,38 @@ def test_a_dermatologist_compares_the_checks_that_were_sent(patient):
 def test_checking_a_spot_again_says_so_and_a_plain_new_check_forgets_it(portal, followed):
     page = text_of(portal.get(reverse("case_create"), {"spot": str(followed.pk)}))
     assert "will be filed under “Mole on the left arm”" in page
-    assert portal.session["recheck_spot"] == str(followed.pk)
-    portal.get(reverse("case_create"))
-    assert "recheck_spot" not in portal.session
+    assert f'name="spot" value="{followed.pk}"' in page_of_start(portal, followed)
+    assert 'name="spot"' not in portal.get(reverse("case_create")).content.decode()
 
 
-def send_check(portal: Client) -> Case:
+def page_of_start(portal: Client, spot: Lesion) -> str:
+    return portal.get(reverse("case_create"), {"spot": str(spot.pk)}).content.decode()
+
+
+def send_check(portal: Client, spot: Lesion | None = None) -> Case:
     photo = SimpleUploadedFile("photo.jpg", photos.skin(), "image/jpeg")
     data = {**factories.ANSWERS, "step": "send", "submission_key": str(uuid.uuid4()), "photo_close_up": photo}
+    data |= {"spot": str(spot.pk)} if spot else {}
     answer = portal.post(reverse("case_create"), data)
     assert answer.status_code == 302
     return Case.objects.latest("created_at")
 
 
 def test_a_check_of_a_spot_is_filed_when_it_is_sent(portal, followed, toy_release):
-    portal.get(reverse("case_create"), {"spot": str(followed.pk)})
-    assert send_check(portal).lesion == followed
-    assert send_check(portal).lesion is None, "the next one is of another spot"
+    page_of_start(portal, followed)
+    assert send_check(portal).lesion is None, "a check of something else, begun in another tab"
+    assert send_check(portal, followed).lesion == followed
 
 
 def test_a_check_of_a_spot_that_was_deleted_meanwhile_is_sent_all_the_same(portal, followed, toy_release):
-    portal.get(reverse("case_create"), {"spot": str(followed.pk)})
+    gone = Lesion(pk=followed.pk)
     services.lesion_delete(lesion=followed)
-    assert send_check(portal).lesion is None
+    assert send_check(portal, gone).lesion is None
 
 
 @pytest.mark.parametrize("spot", ["nonsense", "11111111-1111-4111-8111-111111111111"])
 def test_a_strange_spot_is_ignored(portal, spot):
     assert portal.get(reverse("case_create"), {"spot": spot}).status_code == 200
-    assert "recheck_spot" not in portal.session
 
 
 # --- reminders -----------------------------------------------------------------------------------------------------
