@@ -4,6 +4,7 @@
   const { person = "", worker } = document.body.dataset;
   const PERSON = "smartderma-person";
   const note = document.querySelector("[data-checks-note]");
+  let leaving = false;
 
   site.person = () => person || localStorage.getItem(PERSON) || "";
   if (person) localStorage.setItem(PERSON, person);
@@ -43,8 +44,10 @@
   }
 
   async function sendOne(check) {
+    if (leaving) return;
     await site.device.keep({ ...check, state: "sending" });
     const result = await site.deliver.sendCheck(check);
+    if (leaving) return; // kept now, it would outlive the wiping of the device
     if (result.state !== "received") return site.device.keep({ ...check, state: result.state });
     await site.device.forget(check.key);
     const link = note.parentElement.querySelector("[data-received-link]");
@@ -59,6 +62,7 @@
     event.preventDefault();
     const checks = await site.device.all().catch(() => []);
     if (checks.length && !window.confirm(note.dataset.logoutQuestion)) return;
+    leaving = true;
     await site.device.wipe().catch(() => {});
     localStorage.removeItem(PERSON);
     event.target.submit();

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
 
 from accounts.models import User
+
+expect.set_options(timeout=20_000)  # on a machine with two cores that runs other tests at the same time
 
 # Playwright keeps an event loop in the thread until the session ends; Django would refuse every later query for it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
