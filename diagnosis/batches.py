@@ -64,12 +64,13 @@ class Item:
 
 
 def read_items(file: IO[bytes], kind: str) -> Iterator[Item]:
-    """The items of a batch in order, numbered from 1. Raises BatchUnreadable."""
+    """The items of a batch in order, numbered from 1. Raises BatchUnreadable, at the end where there are too many:
+    what came before counts, and the partner hears that the rest does not."""
     read = _read_zip if kind == "zip" else _read_ndjson
     photos = 0
     for item in read(file):
         if item.number > MAX_ITEMS:
-            return
+            raise BatchUnreadable("too_many_items")
         named = item.fields.get("photos")
         photos += len(named) if isinstance(named, list) else 0
         yield _too_many(item) if photos > MAX_PHOTOS else item

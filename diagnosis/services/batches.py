@@ -78,6 +78,8 @@ def batch_claim(*, batch_id: str) -> Batch | None:
 
 def batch_run(*, batch: Batch) -> None:
     """Read items until all are read or the turn is over. One bad item never stops the rest."""
+    if not (batch.key.is_usable and batch.key.partner.active):
+        return _finish(batch, Batch.Status.FAILED, failure="key_over")
     deadline = time.monotonic() + TURN_SECONDS
     done = set(batch.items.values_list("number", flat=True))
     try:

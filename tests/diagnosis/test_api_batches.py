@@ -169,7 +169,28 @@ def test_at_most_a_thousand_photos(settings):
     short = line(["x"] * 5)
     items = list(read_items(io.BytesIO(short * 250), "ndjson"))
     assert [bool(item.problems) for item in items] == [False] * 200 + [True] * 50
-    assert len(list(read_items(io.BytesIO(line([]) * 1500), "ndjson"))) == 1000
+    assert len(list(read_items(io.BytesIO(line([]) * 1000), "ndjson"))) == 1000
+    with pytest.raises(BatchUnreadable, match="too_many_items"):
+        list(read_items(io.BytesIO(line([]) * 1001), "ndjson"))
+
+
+def test_a_revoked_key_starts_nothing_more(client, auth, partner):
+    pk = upload(client, auth, inline(photo(1)), part=1_000_000, purpose="batch")
+    started = post(client, "/batches", {"upload_id": pk, "format": "ndjson"}, auth).json()
+    batch = Batch.objects.get(pk=started["id"])
+    batch.key.revoked_at = timezone.now()
+    batch.key.save()
+    run_batch_task(started["id"])
+    batch.refresh_from_db()
+    assert (batch.status, batch.failure, Case.objects.count()) == ("failed", "key_over", 0)
+
+
+def test_a_broken_stream_in_the_zip_is_one_refused_item(client, auth, partner):
+    data = bytearray(packed({"a.jpg": photo(1), "b.jpg": photo(2)}, line(["a.jpg"]) + line(["b.jpg"])))
+    at = data.index(b"a.jpg") + len("a.jpg")  # the manifest before it is packed, so this is the entry
+    data[at : at + 40] = b"\xff" * 40
+    _body, items = run(client, auth, bytes(data), "zip")
+    assert codes(items) == ["damaged", "queued"]
 
 
 def test_a_line_without_end_is_one_refused_item(monkeypatch):
