@@ -161,6 +161,7 @@ def _photo_repaint(
     choice: str = "",
 ) -> IntakePhoto:
     with files_vanish_on_failure() as stored, transaction.atomic():
+        User.objects.select_for_update().get(pk=photo.patient_id)  # never while the check is being sent
         photo = IntakePhoto.objects.select_for_update().get(pk=photo.pk)
         old = str(photo.file.name)
         picture = change(open_photo(photo_read(photo), max_side=None), photo.faces or [])
