@@ -53,7 +53,7 @@ def _filtered(cases: CaseQuerySet, user: User, filters: Mapping[str, Any]) -> Ca
         cases = cases.filter(warning_signs=True)
     if filters.get("late"):
         cases = cases.filter(review_due_at__lt=timezone.now())
-    return cases.select_related("partner", "review_holder__dermatologist").prefetch_related("images")
+    return cases.select_related("partner", "review_holder__dermatologist").prefetch_related("images", "reviews")
 
 
 def _ids_of(reference: str) -> tuple[uuid.UUID, uuid.UUID]:

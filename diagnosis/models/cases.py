@@ -246,6 +246,12 @@ class Case(models.Model):
         return "final" if last.version == 1 else "amended"
 
     @property
+    def standing_tier(self) -> Tier:
+        """The tier that counts: the signed one, and the computed one until then."""
+        last = self.latest_review
+        return Tier(last.tier if last else self.tier)
+
+    @property
     def latest_analysis(self) -> Analysis | None:
         return next(iter(self.analyses.all()), None)
 

@@ -14,7 +14,7 @@ from tests.kit import factories
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 
 OPINION = {"diagnosis": "psoriasis", "tier": "routine", "note_to_patient": "It is psoriasis.", "seen_version": "0"}
-QUEUE_CEILING = 12
+QUEUE_CEILING = 13
 CASE_CEILING = 26
 
 
@@ -94,3 +94,12 @@ def test_private_note_stays_private(client, reader):
     client.post(reverse("review_case", args=[case.pk]), {**OPINION, "private_note": "Smells of secrets"})
     client.force_login(case.patient)
     assert "Smells of secrets" not in client.get(reverse("case_detail", args=[case.pk])).content.decode()
+
+
+def test_a_signed_case_wears_the_tier_that_was_signed(client, reader):
+    case = factories.case_signed(reviewer=reader)
+    Case.objects.filter(pk=case.pk).update(tier="urgent", tier_rank=3)  # signed as routine
+    for address in (f"{reverse('review_queue')}?show=signed", reverse("review_case", args=[case.pk])):
+        page = client.get(address).content.decode()
+        assert 'class="badge toned tone-routine">Routine</span>' in page
+        assert "tone-urgent" not in page
