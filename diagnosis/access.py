@@ -28,6 +28,7 @@ from diagnosis.models import (
     MemberMap,
     Message,
     MessageAttachment,
+    MessageQuerySet,
     NoteTemplate,
     PhotoFinding,
     Review,
@@ -266,11 +267,18 @@ def lesion_get(user: User, lesion_id: uuid.UUID) -> Lesion:
 
 
 def thread_get(user: User, case_id: uuid.UUID) -> Case:
-    """A case with its messages for a person who may see it. Raises Http404 otherwise."""
-    parts = ("messages__attachments", "messages__author")
-    case = _one(Case.objects.visible_to(user).select_related("patient").prefetch_related(*parts), case_id)
+    """A case of a patient for its messages. Raises Http404 otherwise; a partner's patient could not read any."""
+    case = _one(Case.objects.visible_to(user).filter(patient__isnull=False).select_related("patient"), case_id)
     access_record(actor=user, subject=case.patient, action="messages", obj=case)
     return case
+
+
+def thread_messages(user: User, case: Case) -> MessageQuerySet:
+    """What this person may read in a thread of `thread_get`: not what another reader wrote, while that is closed."""
+    messages = Message.objects.visible_to(user).filter(case=case).select_related("author")
+    if not blind.reads_are_open(user=user, case=case):
+        messages = messages.filter(Q(from_patient=True) | Q(author=user))
+    return messages.prefetch_related("attachments")
 
 
 def thread_list(user: User) -> CaseQuerySet:
@@ -291,6 +299,7 @@ def thread_list(user: User) -> CaseQuerySet:
 def attachment_get(user: User, attachment_id: uuid.UUID) -> MessageAttachment:
     attachments = MessageAttachment.objects.visible_to(user).select_related("message__case__patient")
     attachment = _one(attachments, attachment_id)
+    _one(thread_messages(user, attachment.message.case), attachment.message_id)
     access_record(actor=user, subject=attachment.message.case.patient, action="attachment", obj=attachment)
     return attachment
 

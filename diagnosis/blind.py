@@ -24,6 +24,13 @@ def model_is_open(*, user: User, case: Case) -> bool:
     return first_opinion(user=user, case=case) is not None
 
 
+def reads_are_open(*, user: User, case: Case) -> bool:
+    """May this person see what other readers wrote? A second reader never; a third once an own opinion is possible."""
+    if user.role != Role.DERMATOLOGIST or case.review_state not in ReviewState.OTHER_EYES:
+        return True
+    return case.review_state == ReviewState.THIRD and model_is_open(user=user, case=case)
+
+
 def first_opinion(*, user: User, case: Case) -> FirstOpinion | None:
     """What this person stored before the panel opened, for the photos that the case has now."""
     return FirstOpinion.objects.filter(case=case, reader=user, photos=len(case.images.all())).first()

@@ -43,7 +43,7 @@ def review_context(user: User, case: Case) -> dict[str, Any]:
         "panel": _panel(analysis, facts) if analysis else None,
         "maps": _member_maps(analysis) if analysis else {},
         "reviews": case.reviews.all() if case.review_state == ReviewState.DONE else [],
-        "reads": _reads(user, case, is_open=is_open),
+        "reads": _reads(user, case),
         "first": blind.first_opinion(user=user, case=case),
         "history": _history(user, case)[:HISTORY],
         "visits": _visits(user, case),
@@ -84,12 +84,10 @@ def _member_maps(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _reads(user: User, case: Case, *, is_open: bool) -> list[Read]:
+def _reads(user: User, case: Case) -> list[Read]:
     """Readers do not see each other before they have read; the third sees both, everybody once it is signed."""
     reads = case.reads.select_related("first_opinion")
-    if case.review_state == ReviewState.DONE or (case.review_state == ReviewState.THIRD and is_open):
-        return list(reads)
-    return list(reads.filter(reader=user))
+    return list(reads if blind.reads_are_open(user=user, case=case) else reads.filter(reader=user))
 
 
 def _history(user: User, case: Case) -> CaseQuerySet:

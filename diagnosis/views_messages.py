@@ -26,6 +26,7 @@ from diagnosis.models import Case
 from smartderma.keyset import keyset_page
 
 PAGE_SIZE = 25
+THREAD_SIZE = 50
 
 
 class MessageForm(forms.Form):
@@ -75,13 +76,16 @@ def message_inbox(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def message_list(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
-    """Read and write. Opening it marks what the other side wrote as read."""
+    """Read and write; older messages are on pages of their own. Opening the last page marks what the other side wrote as read."""
     case = access.thread_get(request.user, case_id)
     form = _form(request)
     if request.method == "POST" and form.is_valid() and _send(request, case, form):
         return redirect(_back(request, case))
-    services.messages_read(case=case, reader=request.user)
-    context = {"case": case, "form": form, "back": _page(request, case)}
+    cursor = request.GET.get("at", "")
+    page = keyset_page(access.thread_messages(request.user, case), cursor=cursor, size=THREAD_SIZE, by="sent_at")
+    if not page.newer:
+        services.messages_read(case=case, reader=request.user)
+    context = {"case": case, "form": form, "back": _page(request, case), "page": page}
     template = "partials/_message_thread.html" if request.htmx else "diagnosis/message_list.html"
     return render(request, template, context, status=422 if form.errors else 200)
 

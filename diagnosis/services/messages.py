@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from diagnosis.images import InspectedPhoto
-from diagnosis.models import Case, Message, MessageAttachment, NoticeKind
+from diagnosis.models import Case, Message, MessageAttachment, Notice, NoticeKind
 from diagnosis.services.files import files_vanish_on_failure
-from diagnosis.services.notices import case_notice, notice_queue
+from diagnosis.services.notices import notice_key, notice_queue
 from diagnosis.services.steps import WrongState
 
 
@@ -88,15 +88,13 @@ def _attachment_create(message: Message, position: int, photo: InspectedPhoto, s
 
 
 def _tell_other_side(message: Message) -> None:
-    """No second e-mail while an earlier message of this side waits unread: the reader knows that there is news."""
-    waiting = Message.objects.filter(case=message.case, from_patient=message.from_patient).unread()
-    if waiting.exclude(pk=message.pk).exists():
-        return
-    if not message.from_patient:
-        case_notice(case=message.case, kind=NoticeKind.NEW_MESSAGE, event=message)
-        return
-    for dermatologist in dermatologists_of(case=message.case):
-        notice_queue(user=dermatologist, kind=NoticeKind.NEW_MESSAGE, event=str(message.pk), case=message.case)
+    """No second e-mail to somebody who was told of a message that still waits unread: this person knows of news."""
+    case, kind = message.case, NoticeKind.NEW_MESSAGE
+    waiting = Message.objects.filter(case=case, from_patient=message.from_patient).unread().exclude(pk=message.pk)
+    told = Notice.objects.filter(kind=kind, key__in=[notice_key(kind, str(one.pk)) for one in waiting])
+    for person in dermatologists_of(case=case) if message.from_patient else [case.patient]:
+        if not told.filter(user=person).exists():
+            notice_queue(user=person, kind=kind, event=str(message.pk), case=case)
 
 
 def dermatologists_of(*, case: Case) -> list[User]:

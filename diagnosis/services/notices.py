@@ -31,13 +31,17 @@ def notice_queue(
     """
     if user is None or not user.is_active or user.muted_notices.filter(kind=kind).exists():
         return None
-    key = f"{kind}:{event}"
     notice, created = Notice.objects.get_or_create(
-        user=user, key=key, defaults={"kind": kind, "case": case, "reminder": reminder}
+        user=user, key=notice_key(kind, event), defaults={"kind": kind, "case": case, "reminder": reminder}
     )
     if created:
         _send(notice)
     return notice
+
+
+def notice_key(kind: str, event: str) -> str:
+    """What an e-mail is told apart by, for each person."""
+    return f"{kind}:{event}"
 
 
 def _send(notice: Notice) -> None:

@@ -297,3 +297,58 @@ def test_the_page_of_a_case_that_nobody_was_asked_about_has_no_messages():
     case = factories.case_done()
     page = client_of(case.patient).get(reverse("case_detail", args=[case.pk])).content.decode()
     assert url_of(case) not in page
+
+
+# --- independent readers, partners, long threads -------------------------------------------------------------------
+def test_who_had_nobody_to_tell_at_first_tells_the_reader_later():
+    case, reader = factories.case_in_review(), factories.DermatologistFactory()
+    write(case.patient, case, "Is anybody there?")
+    assert not Notice.objects.filter(kind="new_message").exists()
+    services.review_sign(
+        case=case, reviewer=reader, diagnosis="eczema", tier="routine", note_to_patient="Use the cream."
+    )
+    for _ in range(2):
+        write(case.patient, case, "One more question")
+    assert [notice.user for notice in Notice.objects.filter(kind="new_message")] == [reader]
+
+
+def test_a_second_reader_sees_nothing_of_what_the_first_wrote(settings):
+    settings.SECOND_READ_TIERS = ["routine"]
+    case, first, second = factories.case_in_review(), *(factories.DermatologistFactory() for _ in range(2))
+    write(case.patient, case, "It itches.")
+    write(first, case, "This is psoriasis.", photo_files=[upload()])
+    photo = reverse("attachment_file", args=[MessageAttachment.objects.get().pk])
+    services.review_sign(
+        case=case, reviewer=first, diagnosis="psoriasis", tier="routine", note_to_patient="It is psoriasis."
+    )
+    pages = {user: text_of(client_of(user).get(url_of(case))) for user in (first, second, case.patient)}
+    assert ["This is psoriasis." in pages[user] for user in (first, second, case.patient)] == [True, False, True]
+    assert "It itches." in pages[second]
+    assert [status_of(user, photo) for user in (first, second, case.patient)] == [200, 404, 200]
+    services.review_sign(
+        case=case, reviewer=second, diagnosis="psoriasis", tier="routine", note_to_patient="It is psoriasis."
+    )
+    assert "This is psoriasis." in text_of(client_of(second).get(url_of(case)))
+
+
+def test_a_partners_case_has_no_messages_which_nobody_could_read(dermatologist):
+    case = factories.case_signed(partner=factories.PartnerFactory(), reviewer=dermatologist)
+    assert client_of(dermatologist).get(url_of(case)).status_code == 404
+    assert write(dermatologist, case).status_code == 404
+    assert not Message.objects.exists()
+
+
+def test_a_long_thread_has_pages_and_an_old_page_reads_nothing(case, dermatologist, monkeypatch):
+    monkeypatch.setattr("diagnosis.views_messages.THREAD_SIZE", 2)
+    for number in range(3):
+        write(dermatologist, case, f"Message {number}")
+    client = client_of(case.patient)
+    last = client.get(url_of(case))
+    page = text_of(last)
+    assert [f"Message {number}" in page for number in range(3)] == [False, True, True]
+    assert page.index("Message 1") < page.index("Message 2")
+    Message.objects.update(read_at=None)
+    older = client.get(url_of(case), {"at": last.context["page"].older})
+    assert "Message 0" in text_of(older)
+    assert "Message 2" not in text_of(older)
+    assert not Message.objects.exclude(read_at=None).exists()
