@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from diagnosis import triage
 from ml.releases.loader import release_info
 
 if TYPE_CHECKING:
-    from ml.serving import CaseResult
+    from ml.serving import CaseResult, Engine
 
 
 class PhotosUnreadable(Exception):
@@ -37,10 +38,22 @@ class Assessment:
 
 def predict(photos: Sequence[bytes], release: str = "") -> CaseResult:
     """Run a release (by default the active one) over the photos of one case. Raises `ml.serving.EngineError`."""
-    from ml.serving import combine, get_engine  # a worker's import: onnxruntime stays out of the web
+    return predict_cases([photos], release)[0]
 
-    engine = get_engine(release or settings.MODEL_RELEASE, settings.INFERENCE_DEVICE)
-    return combine(engine.predict(photos))
+
+def predict_cases(cases: Sequence[Sequence[bytes]], release: str = "") -> list[CaseResult]:
+    """The photos of several cases in one call of the engine; one result per case, in order. Raises EngineError."""
+    from ml.serving import combine  # a worker's import: onnxruntime stays out of the web
+
+    found = iter(load_engine(release).predict([photo for photos in cases for photo in photos]))
+    return [combine(list(islice(found, len(photos)))) for photos in cases]
+
+
+def load_engine(release: str = "") -> Engine:
+    """The engine of this process, loaded and warm after the first call. Raises EngineError or ReleaseError."""
+    from ml.serving import get_engine
+
+    return get_engine(release or settings.MODEL_RELEASE, settings.INFERENCE_DEVICE)
 
 
 def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None:
@@ -61,7 +74,11 @@ def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None
 
 def assess(photos: Sequence[bytes], answers: Mapping[str, Any], release: str = "") -> Assessment:
     """Model (`release`: a pinned one), then rules; `answers` of `questions.clean_answers`. Raises PhotosUnreadable."""
-    result = predict(photos, release)
+    return judge(predict(photos, release), answers)
+
+
+def judge(result: CaseResult, answers: Mapping[str, Any]) -> Assessment:
+    """The rules' word on what the model said. Raises PhotosUnreadable."""
     if result.outcome == "unusable":
         raise PhotosUnreadable(result.error)
     return Assessment(result=result, triage=triage.assess(answers=answers, prediction=facts_for_triage(result)))

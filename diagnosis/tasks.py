@@ -6,12 +6,11 @@ import time
 
 import structlog
 from celery import shared_task
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from diagnosis import access, sandbox, services, webhooks
-from diagnosis.assessment import Assessment, PhotosUnreadable, assess
-from diagnosis.models import Analysis, Notice, WebhookDelivery
+from diagnosis import services, webhooks
+from diagnosis.inference import run_analysis
+from diagnosis.models import Notice, WebhookDelivery
 from smartderma import outbound
 
 log = structlog.get_logger(__name__)
@@ -40,34 +39,6 @@ def run_partner_analysis_task(analysis_id: str) -> None:
 def run_bulk_analysis_task(analysis_id: str) -> None:
     """Photos of a batch or of the sandbox, on a queue that nobody waits for."""
     run_analysis(analysis_id)
-
-
-def run_analysis(analysis_id: str) -> None:
-    """Claim, predict, store. An expected failure is a state; an unexpected one marks the row and is raised again."""
-    analysis = Analysis.objects.claim(analysis_id)
-    if analysis is None:
-        log.info("analysis_already_taken", analysis=analysis_id)
-        return
-    try:
-        services.analysis_complete(analysis=analysis, assessment=_assess(analysis))
-    except PhotosUnreadable:
-        services.analysis_fail(analysis=analysis, failure="unreadable")
-    except sandbox.ScenarioStuck:
-        services.analysis_put_back(analysis=analysis)
-    except sandbox.ScenarioFails as script:
-        services.analysis_fail(analysis=analysis, failure=str(script))
-    except SoftTimeLimitExceeded:
-        services.analysis_fail(analysis=analysis, failure="timeout")
-        raise
-    except Exception:
-        services.analysis_fail(analysis=analysis, failure="error")
-        raise
-
-
-def _assess(analysis: Analysis) -> Assessment:
-    if analysis.case.sandbox:
-        return sandbox.assess(analysis)
-    return assess(access.photo_bytes(analysis.case), analysis.case.answers, release=analysis.pinned_release)
 
 
 @shared_task(soft_time_limit=60, time_limit=90)

@@ -141,6 +141,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0.2,
 }
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_IMPORTS = ("diagnosis.worker",)
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 300.0  # seconds in which a child must be ready: it loads the model first
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "sweep-analyses": {
@@ -178,6 +180,9 @@ INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 ANALYSIS_SOFT_LIMIT_SECONDS = env.int("ANALYSIS_SOFT_LIMIT_SECONDS", default=60)
 ANALYSIS_HARD_LIMIT_SECONDS = env.int("ANALYSIS_HARD_LIMIT_SECONDS", default=75)
 ANALYSIS_LEASE_SECONDS = env.int("ANALYSIS_LEASE_SECONDS", default=90)
+# How many waiting analyses a worker takes at once, and how long it waits for more when fewer are there.
+ANALYSIS_BATCH_SIZE = env.int("ANALYSIS_BATCH_SIZE", default=16 if INFERENCE_DEVICE == "cuda" else 1)
+ANALYSIS_BATCH_WAIT_SECONDS = env.float("ANALYSIS_BATCH_WAIT_SECONDS", default=0.01)
 ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 
 # --- the model -----------------------------------------------------------------------------------------------------
@@ -245,6 +250,7 @@ MAX_OPEN_UPLOADS = env.int("MAX_OPEN_UPLOADS", default=20)
 UPLOAD_HOURS = env.int("UPLOAD_HOURS", default=24)
 FACE_WAIT_SECONDS = env.int("FACE_WAIT_SECONDS", default=20)
 MAX_PART_BYTES = 8 * 1024 * 1024  # one PATCH of the partner API
+MIN_PART_BYTES = 64 * 1024  # but for the last part of a file: each is an object in the storage
 MAX_BATCH_BYTES = env.int("MAX_BATCH_MB", default=500) * 1024 * 1024
 SANDBOX_RETENTION_DAYS = env.int("SANDBOX_RETENTION_DAYS", default=1)
 # A body that is larger than its address needs is refused before anything reads it.

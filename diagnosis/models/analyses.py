@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,16 +21,31 @@ class AnalysisQuerySet(VisibleQuerySet):
 
         The conditional UPDATE is the lock: of any number of workers exactly one changes the row.
         """
+        return next(iter(self._claim([pk])), None)
+
+    @transaction.atomic
+    def claim_some(self, count: int) -> list[Analysis]:
+        """Take up to `count` of these, the oldest first, without waiting for rows that another worker is taking."""
+        rows = self.select_for_update(skip_locked=connections[self.db].features.has_select_for_update_skip_locked)
+        oldest = rows.order_by("queued_at").values_list("pk", flat=True)[:count]
+        return Analysis.objects.all()._claim(list(oldest))
+
+    def _claim(self, pks: Sequence[uuid.UUID | str]) -> list[Analysis]:
         token = uuid.uuid4()
         now = timezone.now()
-        taken = self.filter(pk=pk, status=Analysis.Status.QUEUED).update(
+        taken = self.filter(pk__in=pks, status=Analysis.Status.QUEUED).update(
             status=Analysis.Status.RUNNING,
             claim_token=token,
             attempts=F("attempts") + 1,
             started_at=now,
             lease_until=now + timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS),
         )
-        return self.select_related("case").get(pk=pk) if taken else None
+        mine = self.filter(pk__in=pks, claim_token=token)
+        return list(mine.select_related("case").order_by("queued_at")) if taken else []
+
+    def untried(self, lane: str) -> AnalysisQuerySet:
+        """Waiting in a lane, and no worker has tried them yet."""
+        return self.filter(lane=lane, status=Analysis.Status.QUEUED, attempts=0, case__sandbox=False)
 
     def abandoned(self) -> AnalysisQuerySet:
         """Running longer than the lease: the worker died."""

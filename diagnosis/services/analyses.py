@@ -218,6 +218,14 @@ def analysis_put_back(*, analysis: Analysis) -> None:
 
 
 @transaction.atomic
+def analysis_release(*, analysis: Analysis) -> None:
+    """RUNNING -> QUEUED by the holder of the claim, sent again; the attempt counts. Changes nothing once it is over."""
+    mine = Analysis.objects.filter(pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token)
+    if mine.update(status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now()):
+        analysis_send(analysis=analysis)
+
+
+@transaction.atomic
 def analysis_requeue(*, analysis: Analysis) -> bool:
     """RUNNING with an expired lease -> QUEUED; the old holder's token stops counting."""
     changed = (

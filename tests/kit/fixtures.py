@@ -143,8 +143,18 @@ class Stack:
     environment: dict[str, str]
     running: ExitStack = field(default_factory=ExitStack)
 
-    def worker(self, queues: str = "inference", pool: str = "prefork", **environment: str) -> Program:
-        return self._keep(servers.start_worker(self.folder, queues, {**self.environment, **environment}, pool=pool))
+    def worker(
+        self, queues: str = "inference", pool: str = "prefork", app: str = "smartderma", **environment: str
+    ) -> Program:
+        surroundings = {**self.environment, **environment}
+        return self._keep(servers.start_worker(self.folder, queues, surroundings, pool=pool, app=app))
+
+    def refused_worker(self, pool: str = "prefork", **environment: str) -> str:
+        """What a worker for photos says that ends by itself instead of starting."""
+        surroundings = {**self.environment, **environment}
+        program = servers.worker_program(self.folder, "inference", surroundings, pool=pool, app="smartderma").start()
+        self._keep(program).wait(seconds=60)
+        return program.output()
 
     def beat(self, **environment: str) -> Program:
         return self._keep(servers.start_beat(self.folder, {**self.environment, **environment}))

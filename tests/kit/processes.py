@@ -72,6 +72,11 @@ class Program:
             time.sleep(0.05)
         return self
 
+    def wait(self, *, seconds: float = 30) -> int:
+        """Its exit status, once it has ended by itself. Raises subprocess.TimeoutExpired."""
+        assert self.process is not None, f"{self.name} was not started"
+        return self.process.wait(timeout=seconds)
+
     def kill(self) -> None:
         """kill -9 to the whole process group, as a crash or the kernel's memory killer would."""
         if self.process is None:

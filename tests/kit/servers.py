@@ -98,13 +98,20 @@ def site_program(name: str, command: list[str], folder: Path, environment: Mappi
     return Program(name, [sys.executable, "-m", *command], folder / f"{name}.log", {**fixed, **environment})
 
 
-def start_worker(folder: Path, queues: str, environment: Mapping[str, str], *, pool: str = "prefork") -> Program:
+def start_worker(
+    folder: Path, queues: str, environment: Mapping[str, str], *, pool: str = "prefork", app: str = "smartderma"
+) -> Program:
     """A Celery worker with one child on `queues` (comma separated); returns when it takes tasks."""
-    name = f"worker-{queues.replace(',', '-')}-{free_port()}"
-    command = ["celery", "-A", "smartderma", "worker", "--queues", queues, "--hostname", f"{name}@%h"]
-    command += ["--pool", pool, "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    program = site_program(name, command, folder, environment).start()
+    program = worker_program(folder, queues, environment, pool=pool, app=app).start()
     return program.wait_until(lambda: " ready." in program.output())
+
+
+def worker_program(folder: Path, queues: str, environment: Mapping[str, str], *, pool: str, app: str) -> Program:
+    """The same, not started yet."""
+    name = f"worker-{queues.replace(',', '-')}-{free_port()}"
+    command = ["celery", "-A", app, "worker", "--queues", queues, "--hostname", f"{name}@%h"]
+    command += ["--pool", pool, "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    return site_program(name, command, folder, environment)
 
 
 def start_beat(folder: Path, environment: Mapping[str, str]) -> Program:

@@ -1,0 +1,78 @@
+"""A worker for photos: refuses to start wrong, and has the model in memory before the first patient comes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from multiprocessing.connection import Connection
+
+import structlog
+from celery.concurrency import get_implementation
+from celery.concurrency.prefork import TaskPool
+from celery.signals import worker_init, worker_process_init
+from celery.worker import WorkController
+from django.conf import settings
+
+from diagnosis.assessment import load_engine
+
+log = structlog.get_logger(__name__)
+_takes_photos_of_waiting_people = False  # set before the pool forks, read in its children
+
+
+@worker_init.connect
+def refuse_wrong_worker(sender: WorkController, **_kwargs: object) -> None:
+    """Exit with one sentence where photos would be analysed by a worker that cannot do it well."""
+    global _takes_photos_of_waiting_people
+    queues = set(sender.app.amqp.queues.consume_from)
+    interactive = {settings.INFERENCE_QUEUE, settings.PARTNER_QUEUE}
+    if queues.isdisjoint({*interactive, "bulk"}):
+        return
+    problem = _pool_problem(sender) or engine_problem()
+    if problem:
+        sys.exit(f"The worker does not start: {problem}")
+    _takes_photos_of_waiting_people = not queues.isdisjoint(interactive)
+
+
+def _pool_problem(worker: WorkController) -> str:
+    pool = get_implementation(worker.pool_cls)
+    if not issubclass(pool, TaskPool):
+        name = pool.__module__.rpartition(".")[2]
+        return f"photos need --pool prefork, because the pool {name} ignores time limits."
+    if settings.INFERENCE_DEVICE == "cuda" and worker.concurrency != 1:
+        return "a worker with INFERENCE_DEVICE=cuda needs --concurrency 1, because each child would load the model."
+    return ""
+
+
+def engine_problem() -> str:
+    """Load the model once in a process that ends again: neither ONNX Runtime nor CUDA survives the pool's fork."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_try_engine, args=(sender,))
+    child.start()
+    sender.close()
+    try:
+        return str(receiver.recv())
+    except EOFError:
+        return "the process that tried to load the model died; the system's log may say why."
+    finally:
+        child.join()
+
+
+def _try_engine(sender: Connection) -> None:
+    from ml.releases.loader import ReleaseError
+    from ml.serving import EngineError
+
+    try:
+        load_engine()
+    except (ReleaseError, EngineError) as error:
+        sender.send(str(error))
+    else:
+        sender.send("")
+
+
+@worker_process_init.connect
+def load_model(**_kwargs: object) -> None:
+    """In each child of the pool. The worker for batches loads it with its first photo: nobody waits for that one."""
+    if _takes_photos_of_waiting_people:
+        load_engine()
+        log.info("model_loaded")
