@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.evaluation.studies import HELD_OUT, keep_study
+
 
 def register(subparsers: argparse._SubParsersAction) -> None:
     """Add ``evaluate`` and ``card``; each sets ``run(args) -> exit code``."""
@@ -49,7 +51,7 @@ def _add_sources(evaluate: argparse.ArgumentParser) -> None:
         "photos or more: choose --set epochs=2 size=128 and --methods frozen ours for a first look.",
     )
     group.add_argument("--leave-source-out", type=Path, metavar="CONFIG", help="TOML file of the recipe to test")
-    group.add_argument("--methods", nargs="+", choices=("frozen", "plain", "ours"), default=["frozen", "plain", "ours"])
+    group.add_argument("--methods", nargs="+", choices=HELD_OUT, default=list(HELD_OUT))
     group.add_argument("--sources", nargs="*", default=[], help="only these sources")
     group.add_argument("--families", action="store_true", help="hold out all sources with the same first word together")
     group.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="replace fields of CONFIG")
@@ -79,7 +81,6 @@ def run_leave_out(args: argparse.Namespace) -> int:
     """Train, test and print; 1 and one sentence when manifest or recipe cannot be used."""
     from ml.data.manifest import ManifestError, read_manifest
     from ml.data.pack import pack_manifest
-    from ml.evaluation.studies import keep_study
     from ml.training.cli import CACHE, PACK_SIDE, parse_settings, read_config
     from ml.training.heldout import choose_sources, leave_sources_out
 

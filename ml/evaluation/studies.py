@@ -23,6 +23,8 @@ STUDIES = (
     "tuning",
     "ensemble",
 )
+# Compared on a source that training has not seen. vote: ours and frozen in equal parts, as members of a release.
+HELD_OUT = ("frozen", "plain", "ours", "vote")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

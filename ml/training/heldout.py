@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from ml.data.pack import Packed
 from ml.ensemble import softmax
 from ml.evaluation.metrics import measure
 from ml.evaluation.sources import embed_manifest, linear_model
+from ml.evaluation.studies import HELD_OUT
 from ml.training.networks import PACKAGED, load_trained
 from ml.training.train import Photos, TrainConfig, Trainer, predict_logits
 
-METHODS = ("frozen", "plain", "ours")
 LEAST_PHOTOS = 50  # of a source that is held out
 LEAST_OF_CLASS = 10  # in the source and in what is left to train on
 FROZEN = "tf_efficientnet_lite2"
@@ -95,12 +94,12 @@ def leave_sources_out(
     held: Sequence[Held],
     folder: Path,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] = HELD_OUT,
     say=lambda line: None,
 ) -> dict[str, Any]:
     """Balanced accuracy of each method on each held-out source. ``packs``: photos as trained on, as served.
 
-    A finished pair of source and method is read from ``folder``: a study that was stopped goes on.
+    What a method said of a source is kept in ``folder``: a study that was stopped goes on.
     """
     check_fair(config)
     rows = []
@@ -119,12 +118,24 @@ def leave_sources_out(
 def _measured(
     method: str, config: TrainConfig, manifest: Manifest, packs: tuple[Packed, Packed], held: Held, folder: Path
 ) -> dict[str, float]:
-    file = folder / held.source / f"{method}.json"
+    answers = [_answers(each, config, manifest, packs, held, folder) for each in _voters(method)]
+    return _balanced(np.mean(answers, axis=0), [manifest.rows[i] for i in held.test], held.classes)
+
+
+def _voters(method: str) -> Sequence[str]:
+    return ("ours", "frozen") if method == "vote" else (method,)
+
+
+def _answers(
+    method: str, config: TrainConfig, manifest: Manifest, packs: tuple[Packed, Packed], held: Held, folder: Path
+) -> np.ndarray:
+    """Probabilities [N, C] of the held-out photos, from ``folder`` where they were computed before."""
+    file = folder / held.source / f"{method}.npy"
     if not file.is_file():
         probabilities = _predict(method, config, manifest, packs, held, file.with_suffix(""))
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(_balanced(probabilities, [manifest.rows[i] for i in held.test], held.classes)))
-    return json.loads(file.read_text())
+        np.save(file, probabilities)
+    return np.load(file)
 
 
 def _balanced(probabilities: np.ndarray, rows: Sequence[Row], classes: list[str]) -> dict[str, float]:
