@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
-from accounts.models import Partner, PartnerKey, Role, User
+from accounts.models import PartnerKey, Role, User
 from accounts.services import access_record
 from diagnosis import blind
 from diagnosis.models import (
@@ -196,8 +196,8 @@ def report_get(user: User, report_id: uuid.UUID) -> Report:
     return report
 
 
-def upload_get(owner: User | Partner, upload_id: uuid.UUID) -> Upload:
-    """A file that this person or partner is sending. Raises Http404, also once its time is over."""
+def upload_get(owner: User | PartnerKey, upload_id: uuid.UUID) -> Upload:
+    """A file that this person or key is sending. Raises Http404, also once its time is over."""
     return _one(Upload.objects.owned_by(owner).alive(), upload_id)
 
 

@@ -207,7 +207,7 @@ def read_request(request: Request) -> Sent:
     else:
         form = UploadsRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        uploads = [access.upload_get(key_of(request).partner, pk) for pk in form.validated_data["upload_ids"]]
+        uploads = [access.upload_get(key_of(request), pk) for pk in form.validated_data["upload_ids"]]
         files = [io.BytesIO(joined(upload)) for upload in uploads]
     try:
         photos = images.inspect_uploads(files)

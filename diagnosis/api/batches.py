@@ -142,7 +142,7 @@ class BatchViewSet(PartnerResource):
         form = BatchRequest(data=request.data)
         form.is_valid(raise_exception=True)
         key = key_of(request)
-        upload = access.upload_get(key.partner, form.validated_data["upload_id"])
+        upload = access.upload_get(key, form.validated_data["upload_id"])
         kind = form.validated_data["format"]
         try:
             batch = services.batch_create(key=key, upload=upload, kind=kind, language=request.LANGUAGE_CODE)

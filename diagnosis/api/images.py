@@ -108,7 +108,7 @@ class ImageViewSet(PartnerResource):
         most = settings.MAX_BATCH_BYTES if values["purpose"] == "batch" else settings.MAX_PHOTO_BYTES
         try:
             upload = services.upload_start(
-                owner=key_of(request).partner, length=values["length"], sha256=values["sha256"], max_bytes=most
+                owner=key_of(request), length=values["length"], sha256=values["sha256"], max_bytes=most
             )
         except services.UploadError as error:
             raise Problem(422, error.code, str(error)) from error
@@ -119,7 +119,7 @@ class ImageViewSet(PartnerResource):
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:
         """How far an upload is (also HEAD: `Upload-Offset`), or a stored photo."""
         try:
-            upload = access.upload_get(key_of(request).partner, pk)
+            upload = access.upload_get(key_of(request), pk)
         except Http404:
             return Response(body_of_image(access.partner_image_get(key_of(request), pk)))
         return Response(body_of_upload(upload), headers=upload_headers(upload))
@@ -136,7 +136,7 @@ class ImageViewSet(PartnerResource):
     )
     def partial_update(self, request: Request, pk: uuid.UUID) -> Response:
         """Send the part that begins at the header `Upload-Offset`."""
-        upload = access.upload_get(key_of(request).partner, pk)
+        upload = access.upload_get(key_of(request), pk)
         offset = asked_offset(request)
         data = cast(bytes, request.data)
         if len(data) > settings.MAX_PART_BYTES:
@@ -153,7 +153,7 @@ class ImageViewSet(PartnerResource):
     @extend_schema(responses={204: None, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Forget an upload. Photos of a case go with the case."""
-        services.upload_erase(upload=access.upload_get(key_of(request).partner, pk))
+        services.upload_erase(upload=access.upload_get(key_of(request), pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(

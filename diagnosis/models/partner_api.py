@@ -96,6 +96,7 @@ class Batch(models.Model):
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
     failure = models.CharField(max_length=32, blank=True)
     total = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Turns that began since the last that ended.")
     claim_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)

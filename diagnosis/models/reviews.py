@@ -13,15 +13,20 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.models.analyses import Analysis
 from diagnosis.models.cases import Case, Tier, VisibleQuerySet
+from ml.releases.loader import installed_classes
 from ml.taxonomy import SLUGS
 
-CHOICES = [(slug, slug) for slug in [*SLUGS, "other", "cannot_judge"]]
+
+def diagnosis_choices() -> list[tuple[str, str]]:
+    """Every condition that an installed release may know: an opinion outlives the release that it was written beside."""
+    new = sorted(installed_classes() - set(SLUGS))
+    return [(slug, slug) for slug in [*SLUGS, *new, "other", "cannot_judge"]]
 
 
 class Verdict(models.Model):
     """What it is and how urgent: the part of an opinion that two readers are compared by."""
 
-    diagnosis = models.CharField(max_length=64, choices=CHOICES)
+    diagnosis = models.CharField(max_length=64, choices=diagnosis_choices)
     diagnosis_text = models.CharField(max_length=200, blank=True)
     icd10 = models.CharField(max_length=8, blank=True, help_text="ICD-10 code of another condition.")
     tier = models.CharField(max_length=16, choices=Tier.choices)
@@ -198,6 +203,7 @@ class PhotoRequest(models.Model):
     note = models.TextField(max_length=1000, blank=True)
     asked_at = models.DateTimeField(default=timezone.now, editable=False)
     answered_at = models.DateTimeField(null=True, blank=True)
+    withdrawn = models.BooleanField(default=False, help_text="Nobody waits for them any more; none came.")
 
     objects = VisibleQuerySet.as_manager()
 

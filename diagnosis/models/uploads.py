@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -13,13 +13,13 @@ from django.utils import timezone
 from accounts.models import User
 
 if TYPE_CHECKING:
-    from accounts.models import Partner
+    from accounts.models import PartnerKey
 
 
 class OwnedQuerySet(models.QuerySet):
-    """Rows that belong to one person or one partner, and to nobody else: no dermatologist, no operator."""
+    """Rows that belong to one person or to the keys of one partner, and to nobody else: no dermatologist, no operator."""
 
-    def owned_by(self, owner: User | Partner) -> Self:
+    def owned_by(self, owner: User | PartnerKey) -> Self:
         return self.filter(**owner_fields(owner))
 
     def expired(self) -> Self:
@@ -29,9 +29,9 @@ class OwnedQuerySet(models.QuerySet):
         return self.filter(expires_at__gt=timezone.now())
 
 
-def owner_fields(owner: User | Partner) -> dict[str, User | Partner]:
-    """The column of an owner: `patient` for a person, `partner` for a partner."""
-    return {"patient" if isinstance(owner, User) else "partner": owner}
+def owner_fields(owner: User | PartnerKey) -> dict[str, Any]:
+    """The columns of an owner: a person, or a partner through a key; sandbox and live keys share nothing."""
+    return {"patient": owner} if isinstance(owner, User) else {"partner_id": owner.partner_id, "sandbox": owner.sandbox}
 
 
 class Upload(models.Model):
@@ -47,6 +47,7 @@ class Upload(models.Model):
     partner = models.ForeignKey(
         "accounts.Partner", null=True, blank=True, on_delete=models.CASCADE, related_name="uploads"
     )
+    sandbox = models.BooleanField(default=False, help_text="Sent with a sandbox key.")
     length = models.PositiveBigIntegerField()
     offset = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64)
@@ -60,6 +61,9 @@ class Upload(models.Model):
             models.CheckConstraint(
                 condition=Q(patient__isnull=False, partner=None) | Q(patient=None, partner__isnull=False),
                 name="upload_belongs_to_a_patient_or_a_partner",
+            ),
+            models.CheckConstraint(
+                condition=Q(sandbox=False) | Q(partner__isnull=False), name="upload_of_a_patient_is_real"
             ),
             models.CheckConstraint(condition=Q(length__gt=0), name="upload_has_a_length"),
             models.CheckConstraint(condition=Q(offset__lte=F("length")), name="upload_is_not_overfull"),

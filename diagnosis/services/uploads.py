@@ -20,11 +20,10 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Partner, User
+from accounts.models import Partner, PartnerKey, User
 from diagnosis.models import PendingDeletion, Upload, UploadPart, owner_fields
 from diagnosis.services.files import files_delete_pending, files_vanish_on_failure
 
@@ -49,7 +48,7 @@ class WrongOffset(UploadError):
 
 def upload_start(
     *,
-    owner: User | Partner,
+    owner: User | PartnerKey,
     length: int,
     sha256: str,
     max_bytes: int = settings.MAX_PHOTO_BYTES,
@@ -79,14 +78,17 @@ def upload_start(
     return upload
 
 
-def _owner_lock(owner: User | Partner) -> None:
+def _owner_lock(owner: User | PartnerKey) -> None:
     """Two starts at once must not pass the limit together. A request's lazy user is a User here as well."""
-    rows: QuerySet = User.objects.all() if isinstance(owner, User) else Partner.objects.all()
-    rows.select_for_update().get(pk=owner.pk)
+    if isinstance(owner, User):
+        User.objects.select_for_update().get(pk=owner.pk)
+    else:
+        Partner.objects.select_for_update().get(pk=owner.partner_id)
 
 
 def upload_append(*, upload: Upload, offset: int, data: bytes) -> Upload:
-    """Store one part. Raises WrongOffset when the stored bytes do not end at `offset`, UploadError `too_long`.
+    """Store one part. Raises WrongOffset when the stored bytes do not end at `offset`, UploadError `too_long`, or
+    `too_short` for less than MIN_PART_BYTES before the end: every part is an object and a row of its own.
 
     Of several senders of the same part one wins; the others get WrongOffset and nothing of theirs stays.
     """
@@ -94,6 +96,9 @@ def upload_append(*, upload: Upload, offset: int, data: bytes) -> Upload:
         raise WrongOffset(upload.offset)
     if offset + len(data) > upload.length:
         raise UploadError("too_long", _("More was sent than announced. Please choose the photo again."))
+    if data and len(data) < min(settings.MIN_PART_BYTES, upload.length - offset):
+        kilobytes = {"size": settings.MIN_PART_BYTES // 1024}
+        raise UploadError("too_short", _("A part has at least %(size)d kB, except the last one.") % kilobytes)
     if data:
         with files_vanish_on_failure() as stored, transaction.atomic():
             stored.append(default_storage.save(f"uploads/{uuid.uuid4().hex}.part", ContentFile(data)))
@@ -111,12 +116,7 @@ def _offset_move(upload: Upload, offset: int, step: int) -> None:
 
 def upload_join(*, upload: Upload) -> bytes:
     """The whole file. Raises UploadError: `incomplete`, or `damaged` where it is not what the sender declared."""
-    if not upload.is_whole:
-        raise UploadError("incomplete", _("The file has not arrived completely. Please send the rest of it."))
-    data = b"".join(_part_read(part) for part in upload.parts.all())
-    if hashlib.sha256(data).hexdigest() != upload.sha256:
-        raise UploadError("damaged", _("The file was damaged on its way. Please send it again."))
-    return data
+    return b"".join(_parts_read(upload))
 
 
 @contextmanager
@@ -125,23 +125,33 @@ def upload_spool(*, upload: Upload) -> Iterator[IO[bytes]]:
 
     Raises UploadError: `incomplete`, or `damaged` where it is not what the sender declared.
     """
-    if not upload.is_whole:
-        raise UploadError("incomplete", _("The file has not arrived completely. Please send the rest of it."))
-    digest = hashlib.sha256()
     with tempfile.TemporaryFile() as spool:
-        for part in upload.parts.all():
-            data = _part_read(part)
-            digest.update(data)
+        for data in _parts_read(upload):
             spool.write(data)
-        if digest.hexdigest() != upload.sha256:
-            raise UploadError("damaged", _("The file was damaged on its way. Please send it again."))
         spool.seek(0)
         yield spool
 
 
+def _parts_read(upload: Upload) -> Iterator[bytes]:
+    """The parts in order; at the end they have been compared with what the sender declared."""
+    if not upload.is_whole:
+        raise UploadError("incomplete", _("The file has not arrived completely. Please send the rest of it."))
+    digest = hashlib.sha256()
+    for part in upload.parts.all():
+        data = _part_read(part)
+        digest.update(data)
+        yield data
+    if digest.hexdigest() != upload.sha256:
+        raise UploadError("damaged", _("The file was damaged on its way. Please send it again."))
+
+
 def _part_read(part: UploadPart) -> bytes:
-    with default_storage.open(part.key) as file:
-        return file.read()
+    """A part that the storage has lost will not come back: the file is damaged, and nobody tries for ever."""
+    try:
+        with default_storage.open(part.key) as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise UploadError("damaged", _("The file was damaged on its way. Please send it again.")) from error
 
 
 @transaction.atomic
@@ -153,7 +163,7 @@ def upload_erase(*, upload: Upload) -> None:
     transaction.on_commit(files_delete_pending)
 
 
-def uploads_erase(*, owner: User | Partner) -> None:
+def uploads_erase(*, owner: User | PartnerKey) -> None:
     """Forget everything that an owner was sending: sign-out of a device, end of an account."""
     for upload in Upload.objects.owned_by(owner):
         upload_erase(upload=upload)

@@ -97,6 +97,17 @@ def list_releases() -> list[str]:
     return sorted(set(found))
 
 
+def installed_classes() -> set[str]:
+    """Slugs of all classes of all releases that can be read."""
+    found: set[str] = set()
+    for name in list_releases():
+        try:
+            found |= set(release_info(name).classes)
+        except ReleaseError:
+            continue
+    return found
+
+
 def release_info(name_or_path: str | Path | None = None) -> Release:
     """Read ``release.json`` only, without touching weights: for pages. Raises ``ReleaseError``."""
     file = _find(name_or_path) / "release.json"

@@ -97,7 +97,8 @@ def object_of(partner, part: str) -> Any:
         )
         return endpoint.pk if part == "endpoint" else services.endpoint_test(endpoint=endpoint).pk
     if part == "upload":
-        return services.upload_start(owner=partner, length=5, sha256="0" * 64).pk
+        key, _text = factories.partner_key(partner)
+        return services.upload_start(owner=key, length=5, sha256="0" * 64).pk
     if part == "batch":
         key, _text = factories.partner_key(partner)
         soon = timezone.now()

@@ -41,6 +41,12 @@ def send(client, auth, *, photo: bytes | None = None, headers: dict | None = Non
     return client.post(f"{V1}/analyses", body, headers={**auth, **(headers or {})})
 
 
+@pytest.fixture(autouse=True)
+def short_parts(settings) -> None:
+    """The files of these tests are small."""
+    settings.MIN_PART_BYTES = 1
+
+
 def upload(client, auth, data: bytes, *, part: int = 4000, purpose: str = "photo") -> str:
     """Send a file in parts; gives the id of the upload."""
     body = {"length": len(data), "sha256": hashlib.sha256(data).hexdigest(), "purpose": purpose}

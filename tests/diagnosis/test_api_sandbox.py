@@ -122,6 +122,17 @@ def test_nothing_of_the_sandbox_is_seen_or_counted_elsewhere(client, auth, partn
     assert client.get(f"{V1}/usage", headers=auth).json()["analyses_this_month"] == 1
 
 
+def test_uploads_of_the_sandbox_and_live_ones_do_not_meet(client, auth, partner):
+    _key, text = factories.partner_key(partner)
+    live, body = {"Authorization": f"Bearer {text}"}, {"length": 5, "sha256": "0" * 64}
+    made = {name: post(client, "/images", body, headers) for name, headers in (("live", live), ("sandbox", auth))}
+    assert [answer.status_code for answer in made.values()] == [201, 201]
+    assert client.get(made["live"]["Location"], headers=auth).status_code == 404
+    assert client.get(made["sandbox"]["Location"], headers=live).status_code == 404
+    wanted = {"upload_id": made["live"].json()["id"], "answers": factories.ANSWERS}
+    assert post(client, "/analyses", wanted, auth).status_code == 404
+
+
 def test_the_sandbox_is_erased_after_a_day(client, auth):
     send(client, auth, sandbox.BY_NAME["eczema"].png())
     with time_machine.travel(timezone.now() + timedelta(days=1, hours=1)):

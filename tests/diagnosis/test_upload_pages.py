@@ -31,6 +31,12 @@ def portal(patient: User) -> Client:
     return client
 
 
+@pytest.fixture(autouse=True)
+def short_parts(settings) -> None:
+    """The files of these tests are small."""
+    settings.MIN_PART_BYTES = 1
+
+
 def start(portal: Client, data: bytes, *, digest: str = "") -> str:
     value = base64.b64encode((digest or hashlib.sha256(data).hexdigest()).encode()).decode()
     answer = portal.post(

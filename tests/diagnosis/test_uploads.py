@@ -21,6 +21,12 @@ SHA = hashlib.sha256(DATA).hexdigest()
 PART = 3000
 
 
+@pytest.fixture(autouse=True)
+def short_parts(settings) -> None:
+    """The files of these tests are small."""
+    settings.MIN_PART_BYTES = 1
+
+
 def start(owner=None, **changes) -> Upload:
     options = {"owner": owner or factories.PatientFactory(), "length": len(DATA), "sha256": SHA, **changes}
     return services.upload_start(**options)
@@ -94,8 +100,9 @@ def test_a_start_that_is_refused_says_why(changes, code):
 @pytest.mark.django_db
 def test_the_limit_of_open_uploads_counts_each_owner_alone():
     patient, partner = factories.PatientFactory(), factories.PartnerFactory()
-    start(patient, max_open=1)
-    start(partner, max_open=1)
+    keys = [factories.partner_key(partner, sandbox=sandbox)[0] for sandbox in (False, True)]
+    for owner in (patient, *keys):
+        start(owner, max_open=1)
     with pytest.raises(services.UploadError, match="Too many files"):
         start(patient, max_open=1)
     Upload.objects.update(expires_at=timezone.now())
@@ -108,6 +115,25 @@ def test_more_than_announced_is_refused():
     with pytest.raises(services.UploadError, match="More was sent"):
         services.upload_append(upload=upload, offset=0, data=DATA[:11])
     assert stored_parts() == before
+
+
+@pytest.mark.django_db
+def test_a_part_is_short_only_at_the_end(settings):
+    settings.MIN_PART_BYTES = PART
+    before, upload = stored_parts(), start()
+    with pytest.raises(services.UploadError) as error:
+        services.upload_append(upload=upload, offset=0, data=DATA[: PART - 1])
+    assert (error.value.code, stored_parts()) == ("too_short", before)
+    assert send(upload).is_whole  # its last part has less
+
+
+@pytest.mark.django_db
+def test_a_file_with_a_lost_part_is_damaged_for_good():
+    upload = send(start())
+    default_storage.delete(upload.parts.first().key)
+    with pytest.raises(services.UploadError) as error:
+        services.upload_join(upload=upload)
+    assert error.value.code == "damaged"
 
 
 @pytest.mark.django_db

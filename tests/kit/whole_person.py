@@ -77,8 +77,8 @@ def _half_sent(patient: User) -> None:
     """A file that is still on its way, and a photo that waits for the rest of its check."""
     data = photos.skin(size=(320, 240), seed=77)
     digest = hashlib.sha256(data).hexdigest()
-    upload = services.upload_start(owner=patient, length=len(data), sha256=digest)
-    services.upload_append(upload=upload, offset=0, data=data[:1000])
+    upload = services.upload_start(owner=patient, length=settings.MIN_PART_BYTES + 1, sha256=digest)
+    services.upload_append(upload=upload, offset=0, data=bytes(settings.MIN_PART_BYTES))
     services.photo_take_in(patient=patient, submission_key=uuid.uuid4(), shot=Shot.CLOSE_UP, data=data)
 
 
