@@ -98,6 +98,7 @@ class Analysis(models.Model):
     outcome = models.CharField(max_length=16, choices=Outcome.choices, blank=True)
     reasons = models.JSONField(default=list, blank=True)
     prediction_set = models.JSONField(default=list, blank=True)
+    top_condition = models.CharField(max_length=64, blank=True, help_text="The likeliest, for counting.")
     disagreement = models.FloatField(null=True, blank=True)
     ood_score = models.FloatField(null=True, blank=True)
     members = models.JSONField(default=list, blank=True, help_text="One vote per network: name, weight, probabilities.")
@@ -128,7 +129,10 @@ class Analysis(models.Model):
                 fields=["case"], condition=Q(status__in=["queued", "running"]), name="one_open_analysis_per_case"
             ),
         ]
-        indexes = [models.Index(fields=["status", "lease_until"], name="analysis_sweep")]
+        indexes = [
+            models.Index(fields=["status", "lease_until"], name="analysis_sweep"),
+            models.Index(fields=["finished_at"], condition=Q(status="done"), name="analysis_done_at"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.status}"

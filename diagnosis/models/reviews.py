@@ -18,7 +18,7 @@ from ml.taxonomy import SLUGS
 
 
 def diagnosis_choices() -> list[tuple[str, str]]:
-    """Every condition that an installed release may know: an opinion outlives the release that it was written beside."""
+    """Every condition that an installed release may know: an opinion outlives the release it was written beside."""
     new = sorted(installed_classes() - set(SLUGS))
     return [(slug, slug) for slug in [*SLUGS, *new, "other", "cannot_judge"]]
 
@@ -103,6 +103,7 @@ class Review(Opinion):
                 condition=~Q(diagnosis="other") | ~Q(diagnosis_text=""), name="other_diagnosis_is_named"
             ),
         ]
+        indexes = [models.Index(fields=["signed_at"], condition=Q(version=1), name="review_first_signed_at")]
 
     def __str__(self) -> str:
         return f"{self.case_id} v{self.version}"
@@ -159,6 +160,9 @@ class Read(Opinion):
     change_reason = models.CharField(max_length=300, blank=True)
     override_reason = models.CharField(max_length=16, choices=Override.choices, default="", blank=True)
     analysis = models.ForeignKey(Analysis, null=True, blank=True, on_delete=models.SET_NULL, related_name="reads")
+    model_rank = models.PositiveSmallIntegerField(
+        null=True, blank=True, editable=False, help_text="Where the model had this diagnosis; 1: likeliest."
+    )
     review = models.ForeignKey(Review, null=True, blank=True, on_delete=models.CASCADE, related_name="reads")
     signed_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -179,6 +183,7 @@ class Read(Opinion):
             ),
             models.CheckConstraint(condition=Q(changed=False) | ~Q(change_reason=""), name="changed_read_says_why"),
         ]
+        indexes = [models.Index(fields=["signed_at"], name="read_signed_at")]
 
     def __str__(self) -> str:
         return f"{self.case_id} {self.kind}"
@@ -212,6 +217,7 @@ class PhotoRequest(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["case"], condition=Q(answered_at=None), name="one_open_photo_request")
         ]
+        indexes = [models.Index(fields=["asked_at"], name="photo_request_asked_at")]
 
     def __str__(self) -> str:
         return f"{self.case_id} photos"

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from accounts.models import User
+from diagnosis import bell
 from diagnosis.models import (
     Analysis,
     Case,
@@ -70,6 +71,7 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
         case = Case.objects.select_for_update().filter(pk=analysis.case_id).first()
         if case is None or not _analysis_finish(analysis, assessment):
             return False  # erased, or another worker has it
+        bell.ring_on_commit(analysis.pk)
         _predictions_create(analysis, assessment)
         _findings_create(analysis, assessment.result.photos, stored)
         vector_store(analysis_id=analysis.pk, embedding=_embedding(assessment.result.photos))
@@ -104,6 +106,7 @@ def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
         outcome=assessment.outcome,
         reasons=list(result.reasons),
         prediction_set=list(result.prediction_set),
+        top_condition=result.top,
         disagreement=result.disagreement,
         ood_score=result.ood_score,
         members=[{"name": m.name, "weight": m.weight, "probabilities": m.probabilities} for m in result.members],
@@ -169,6 +172,7 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
         pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
     ).update(status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None)
     if changed:
+        bell.ring_on_commit(analysis.pk)
         case = _case_flag_failed(analysis.case_id)
         event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
@@ -188,7 +192,8 @@ def _case_flag_failed(case_id: uuid.UUID) -> Case:
 @transaction.atomic
 def analysis_retry(*, case: Case, actor: User) -> Analysis:
     """A new analysis after a failed one. Raises WrongState when the last one did not fail."""
-    latest = Analysis.objects.select_for_update().filter(case=case).order_by("-queued_at").first()
+    Case.objects.select_for_update().get(pk=case.pk)  # of two who ask at once the second finds the first one's row
+    latest = Analysis.objects.filter(case=case).order_by("-queued_at").first()
     if latest is None or latest.status != Analysis.Status.FAILED:
         raise WrongState(_("This check has not failed, so there is nothing to start again."))
     CaseEvent.objects.create(case=case, kind=EventKind.ANALYSIS_RETRIED, actor=actor)

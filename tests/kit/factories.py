@@ -153,6 +153,7 @@ def case_done(*, outcome: str = Outcome.ASSESSED, top: str = "eczema", **options
         weights_sha256="0" * 64,
         outcome=outcome,
         prediction_set=[top],
+        top_condition=top,
         disagreement=0.1,
         ood_score=0.1,
         members=[{"name": "mobilenetv3", "weight": 1.0, "probabilities": chances}],

@@ -1,0 +1,22 @@
+"""What the numbers count by, for analyses and reads of before."""
+
+from django.db import migrations
+from django.db.models import F, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+
+
+def fill(apps, schema_editor):
+    Analysis, Prediction, Read = (apps.get_model("diagnosis", name) for name in ("Analysis", "Prediction", "Read"))
+    likeliest = Prediction.objects.filter(analysis=OuterRef("pk")).order_by("-probability", "pk").values("condition")
+    done = Analysis.objects.filter(status="done", top_condition="")
+    done.update(top_condition=Coalesce(Subquery(likeliest[:1]), Value("")))
+    known = Read.objects.filter(analysis__outcome="assessed", analysis__predictions__condition=F("diagnosis"))
+    for pk, analysis, condition in known.values_list("pk", "analysis", "diagnosis").iterator():
+        chances = dict(Prediction.objects.filter(analysis=analysis).values_list("condition", "probability"))
+        rank = 1 + sum(chance > chances[condition] for chance in chances.values())
+        Read.objects.filter(pk=pk).update(model_rank=rank)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("diagnosis", "0016_numbers")]
+    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
