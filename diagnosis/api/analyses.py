@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -170,7 +170,7 @@ class AnalysisViewSet(PartnerResource):
         if response.status_code != status.HTTP_202_ACCEPTED or not seconds:
             return response
         key, pk = key_of(request), uuid.UUID(str(response.data["id"]))
-        if not wait_for(lambda: access.partner_analysis_is_over(key, pk), seconds):
+        if not wait_for(pk, lambda: access.partner_analysis_is_over(key, pk), seconds):
             return response
         analysis = access.partner_analysis_get(key, pk)
         if analysis.is_over:
@@ -191,7 +191,8 @@ class AnalysisViewSet(PartnerResource):
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case of this analysis: photos, heat maps, reports and results."""
         analysis = access.partner_analysis_get(key_of(request), pk)
-        services.case_erase(case=analysis.case)
+        if services.case_erase(case=analysis.case) is None:
+            raise Http404  # another request was faster
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from functools import lru_cache
 
 from django.conf import settings
 from rest_framework.request import Request
 
-POLL_SECONDS = 0.2
+from diagnosis import bell
+
+LOOK_SECONDS = 0.5  # how often the row is looked at when nobody rings
 WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,4})\"?\s*(;.*)?", re.IGNORECASE)
 
 
@@ -21,15 +24,16 @@ def asked_seconds(request: Request) -> int:
     return next((min(int(match[1]), settings.API_WAIT_SECONDS) for match in found if match), 0)
 
 
-def wait_for(ready: Callable[[], bool], seconds: int) -> bool:
+def wait_for(analysis_id: uuid.UUID, ready: Callable[[], bool], seconds: int) -> bool:
     """True when we waited (until it was ready or time was up), False when all waiting places are taken."""
     places = waiting_places(int(settings.WEB_THREADS * settings.API_WAIT_SHARE))
     if not seconds or not places.acquire(blocking=False):
         return False
     try:
         deadline = time.monotonic() + seconds
-        while not ready() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        with bell.listening(analysis_id) as pause:
+            while not ready() and (left := deadline - time.monotonic()) > 0:
+                pause(min(left, LOOK_SECONDS))
     finally:
         places.release()
     return True

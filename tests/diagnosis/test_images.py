@@ -37,11 +37,20 @@ def test_same_pixels_same_hash_other_pixels_other_hash():
     assert first.pixel_sha256 == again.pixel_sha256 != other.pixel_sha256
 
 
-def test_large_photo_is_stored_smaller():
+@pytest.mark.parametrize(
+    ("size", "stored"),
+    [
+        ((4000, 3000), (2000, 1500)),  # decoded at half its size
+        ((3200, 2400), (2560, 1920)),
+        ((4000, 2250), (2560, 1440)),
+        ((1600, 1200), (1600, 1200)),
+    ],
+)
+def test_large_photo_is_stored_smaller_but_never_below_what_a_reader_needs(size, stored):
     buffer = io.BytesIO()
-    Image.new("RGB", (4000, 3000), (200, 150, 120)).save(buffer, format="JPEG")
+    Image.new("RGB", size, (200, 150, 120)).save(buffer, format="JPEG")
     photo = inspect_upload(buffer.getvalue())
-    assert max(photo.width, photo.height) == 2560
+    assert (photo.width, photo.height) == stored
 
 
 @pytest.mark.parametrize(
