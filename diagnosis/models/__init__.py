@@ -29,6 +29,15 @@ from diagnosis.models.intake import FaceChoice, IntakePhoto, IntakePhotoQuerySet
 from diagnosis.models.lesions import Lesion, LesionNote, LesionQuerySet, Reminder
 from diagnosis.models.messages import AttachmentQuerySet, Message, MessageAttachment, MessageQuerySet, attachment_key
 from diagnosis.models.notifications import MutedNotice, Notice, NoticeKind, NoticeQuerySet
+from diagnosis.models.operations import (
+    ModelRelease,
+    OperatorEvent,
+    ShadowRun,
+    ShadowRunQuerySet,
+    TrainingExport,
+    TrainingExportQuerySet,
+    training_key,
+)
 from diagnosis.models.partner_api import AnsweredRequest, Batch, BatchItem, PartnerRowQuerySet
 from diagnosis.models.reviews import FirstOpinion, PhotoRequest, Read, Review
 from diagnosis.models.uploads import OwnedQuerySet, Upload, UploadPart, owner_fields
@@ -61,11 +70,13 @@ __all__ = [
     "Message",
     "MessageAttachment",
     "MessageQuerySet",
+    "ModelRelease",
     "MutedNotice",
     "NoteTemplate",
     "Notice",
     "NoticeKind",
     "NoticeQuerySet",
+    "OperatorEvent",
     "Outcome",
     "OwnedQuerySet",
     "PartnerRowQuerySet",
@@ -78,8 +89,12 @@ __all__ = [
     "Review",
     "ReviewState",
     "SavedView",
+    "ShadowRun",
+    "ShadowRunQuerySet",
     "Shot",
     "Tier",
+    "TrainingExport",
+    "TrainingExportQuerySet",
     "Upload",
     "UploadPart",
     "VisibleQuerySet",
@@ -92,4 +107,5 @@ __all__ = [
     "intake_key",
     "owner_fields",
     "photo_key",
+    "training_key",
 ]
