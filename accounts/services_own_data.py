@@ -11,6 +11,7 @@ from auditlog.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
 
 from accounts import registry
 from accounts.erasure import Doomed, doomed_with, rows_owned_by, stored_keys
@@ -23,6 +24,11 @@ class OnHold(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
+
+    @property
+    def sentence(self) -> str:
+        """What the person is told."""
+        return _("We must keep your data for now: %(reason)s") % {"reason": str(self)}
 
 
 @transaction.atomic

@@ -90,7 +90,7 @@ def account_delete(request: PersonRequest) -> HttpResponse:
         try:
             certificate = account_erase(user=request.user)
         except OnHold as hold:
-            form.add_error(None, _on_hold_text(hold))
+            form.add_error(None, hold.sentence)
         else:
             logout(request)
             messages.success(request, _("Your account is gone. This page is the proof; keep its address or print it."))
@@ -104,10 +104,6 @@ def _leave_context(request: PersonRequest, form: LeaveForm) -> dict[str, object]
         "holds": request.user.legal_holds.all(),
         "licence": DermatologistProfile.objects.filter(user=request.user).first(),
     }
-
-
-def _on_hold_text(hold: OnHold) -> str:
-    return _("We must keep your data for now: %(reason)s") % {"reason": str(hold)}
 
 
 @require_safe

@@ -68,8 +68,11 @@ def note_template_edit(request: PersonRequest, template_id: int) -> HttpResponse
 def _note_template_form(request: PersonRequest, template: NoteTemplate) -> HttpResponse:
     form = NoteTemplateForm(request.POST or None, instance=template)
     if request.method == "POST" and form.is_valid():
-        services.note_template_store(template=form.instance)
-        return redirect("note_template_list")
+        try:
+            services.note_template_store(template=form.instance)
+            return redirect("note_template_list")
+        except ValidationError as refusal:
+            form.add_error(None, refusal.messages)
     return render(request, "diagnosis/note_template_form.html", {"form": form, "template": template})
 
 

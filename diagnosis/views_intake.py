@@ -239,7 +239,7 @@ def intake_photo(request: PersonRequest, photo_id: uuid.UUID) -> HttpResponse:
         return render(request, "partials/_intake_photo.html", {"card": intake_photo_card(photo)})
     action = request.POST.get("photo_action", "").partition(":")[0]
     error = _photo_change(request, photo, action, prefix=str(photo.pk))
-    if action == "remove":
+    if action == "remove" and not error:
         return HttpResponse("")
     card = intake_photo_card(access.intake_photo_get(request.user, photo_id), error)
     return render(request, "partials/_intake_photo.html", {"card": card}, status=422 if error else 200)
@@ -247,18 +247,20 @@ def intake_photo(request: PersonRequest, photo_id: uuid.UUID) -> HttpResponse:
 
 def _photo_change(request: PersonRequest, photo: IntakePhoto, action: str, *, prefix: str) -> str:
     """Do it; gives the sentence why not, or an empty one. Raises Http404 for a button that we do not have."""
-    if action in ACTIONS:
-        ACTIONS[action](photo=photo)
-        return ""
     form = CutForm(request.POST, prefix=prefix)
-    if action != "cut":
+    if action not in {*ACTIONS, "cut"}:
         raise Http404
-    if not form.is_valid():
+    if action == "cut" and not form.is_valid():
         return _("Please give whole numbers from 0 to 90.")
     try:
-        services.photo_cut(photo=photo, **form.edges)
+        if action == "cut":
+            services.photo_cut(photo=photo, **form.edges)
+        else:
+            ACTIONS[action](photo=photo)
     except ValidationError as error:
         return error.messages[0]
+    except services.OnHold as hold:
+        return hold.sentence
     return ""
 
 

@@ -126,7 +126,11 @@ def lesion_delete(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
     """Ask first. The checks stay; they are only no longer filed under the spot."""
     lesion = access.lesion_get(request.user, lesion_id)
     if request.method == "POST":
-        services.lesion_delete(lesion=lesion)
+        try:
+            services.lesion_delete(lesion=lesion)
+        except services.OnHold as hold:
+            messages.error(request, hold.sentence)
+            return redirect("lesion_detail", lesion.pk)
         messages.success(request, _("We no longer follow this spot. Its checks are under “My checks”."))
         return redirect("lesion_list")
     return render(request, "diagnosis/lesion_delete.html", {"lesion": lesion, "label": lesion_label(lesion)})
@@ -139,7 +143,11 @@ def note_create(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
     form = NoteForm(request.POST)
     if not form.is_valid():
         return _lesion_page(request, lesion, note_form=form)
-    services.note_create(lesion=lesion, text=form.cleaned_data["text"])
+    try:
+        services.note_create(lesion=lesion, text=form.cleaned_data["text"])
+    except services.WrongState as refusal:
+        form.add_error(None, str(refusal))
+        return _lesion_page(request, lesion, note_form=form)
     messages.success(request, _("Your note is saved."))
     return redirect("lesion_detail", lesion.pk)
 
@@ -148,8 +156,11 @@ def note_create(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def note_delete(request: PersonRequest, lesion_id: uuid.UUID, note_id: int) -> HttpResponse:
     lesion = access.lesion_get(request.user, lesion_id)
-    services.note_delete(lesion=lesion, note_id=note_id)
-    messages.success(request, _("Your note is deleted."))
+    try:
+        services.note_delete(lesion=lesion, note_id=note_id)
+        messages.success(request, _("Your note is deleted."))
+    except services.OnHold as hold:
+        messages.error(request, hold.sentence)
     return redirect("lesion_detail", lesion.pk)
 
 

@@ -76,7 +76,7 @@ def message_inbox(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def message_list(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
-    """Read and write; older messages are on pages of their own. Opening the last page marks what the other side wrote as read."""
+    """Read and write; older messages have pages of their own. Opening the newest marks the other side's as read."""
     case = access.thread_get(request.user, case_id)
     form = _form(request)
     if request.method == "POST" and form.is_valid() and _send(request, case, form):

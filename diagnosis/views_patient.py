@@ -7,7 +7,7 @@ import uuid
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -93,8 +93,10 @@ def case_delete(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
         try:
             certificate = services.case_erase(case=case)
         except services.OnHold as hold:
-            messages.error(request, _("We must keep your data for now: %(reason)s") % {"reason": str(hold)})
+            messages.error(request, hold.sentence)
             return redirect("case_detail", case.pk)
+        if certificate is None:
+            raise Http404  # a second click was faster
         messages.success(request, _("The check, its photos and its reports are deleted. This page is the proof."))
         return redirect("erasure_certificate", certificate.pk)
     return render(request, "diagnosis/case_delete.html", {"case": case})

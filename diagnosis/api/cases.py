@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.http import Http404
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers, status
@@ -129,5 +130,6 @@ class CaseViewSet(PartnerResource):
     @extend_schema(responses={204: None, **MISSING})
     def destroy(self, request: Request, pk: uuid.UUID) -> Response:
         """Erase the case: photos, heat maps, analyses, reviews and reports."""
-        services.case_erase(case=access.partner_case_get(key_of(request), pk))
+        if services.case_erase(case=access.partner_case_get(key_of(request), pk)) is None:
+            raise Http404  # another request was faster
         return Response(status=status.HTTP_204_NO_CONTENT)

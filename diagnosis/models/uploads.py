@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OwnedQuerySet(models.QuerySet):
-    """Rows that belong to one person or to the keys of one partner, and to nobody else: no dermatologist, no operator."""
+    """Rows that belong to one person or to one partner, and to nobody else: no dermatologist, no operator."""
 
     def owned_by(self, owner: User | PartnerKey) -> Self:
         return self.filter(**owner_fields(owner))

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
 from accounts.models import User
 from diagnosis.models import NoteTemplate, SavedView
 
+MAX_VIEWS = 20  # of one person: all stand above the queue
+MAX_TEMPLATES = 100  # of one person: all stand beside the note
 
+
+@transaction.atomic
 def saved_view_store(*, user: User, name: str, query: Mapping[str, str]) -> SavedView:
-    """Keep filters under a name; the same name again replaces them. Raises ValidationError for a bad name."""
+    """Keep filters under a name; the same name again replaces them. Raises ValidationError: a bad name, too many."""
+    User.objects.select_for_update().get(pk=user.pk)
     view = SavedView.objects.filter(user=user, name=name).first() or SavedView(user=user, name=name)
+    if view.pk is None and user.saved_views.count() >= MAX_VIEWS:
+        raise ValidationError(_("You have very many saved views already. Please delete one first."))
     view.query = dict(query)
     view.full_clean(validate_constraints=False)
     view.save()
@@ -21,8 +32,12 @@ def saved_view_delete(*, view: SavedView) -> None:
     view.delete()
 
 
+@transaction.atomic
 def note_template_store(*, template: NoteTemplate) -> NoteTemplate:
-    """Store a text of its owner. Raises ValidationError for bad fields."""
+    """Store a text of its owner. Raises ValidationError for bad fields or too many."""
+    owner = User.objects.select_for_update().get(pk=template.owner_id)
+    if template.pk is None and owner.note_templates.count() >= MAX_TEMPLATES:
+        raise ValidationError(_("You have very many texts already. Please delete one first."))
     template.full_clean()
     template.save()
     return template

@@ -15,11 +15,12 @@ from django.utils import timezone
 from accounts.erasure import doomed_with
 from accounts.models import Consent, ErasureCertificate, Purpose, User
 from accounts.services_own_data import OnHold, certificate_create, hold_refuse
-from diagnosis.models import Analysis, Case, Lesion, PendingDeletion, PhotoRequest, ReviewState, WebhookEvent
+from diagnosis.models import Analysis, Case, Lesion, PendingDeletion, ReviewState, WebhookEvent
 from diagnosis.services.answered_requests import requests_forget
 from diagnosis.services.files import files_delete_pending
 from diagnosis.services.intake import intake_erase
 from diagnosis.services.lesions import reminders_stop
+from diagnosis.services.photo_requests import photo_requests_withdraw
 from diagnosis.services.uploads import uploads_erase
 from diagnosis.services.webhook_deliveries import event_publish
 
@@ -29,14 +30,20 @@ ORPHAN_AGE = timedelta(hours=1)  # longer than anybody takes from writing a file
 
 
 @transaction.atomic
-def case_erase(*, case: Case) -> ErasureCertificate:
-    """Delete a case with every row and file made from it; the files go after commit.
+def case_erase(*, case: Case) -> ErasureCertificate | None:
+    """Delete a case with every row and file made from it; the files go after commit. None when it is gone already.
 
     The keys are written down with the deletion: what a storage refuses now, the sweeper deletes later. Raises OnHold
     while a legal hold stands on the patient's data.
     """
     hold_refuse(user=case.patient)
-    case = Case.objects.select_for_update().get(pk=case.pk)  # afresh: no prefetched list may hide a new row
+    fresh = Case.objects.select_for_update().filter(pk=case.pk).first()  # no prefetched list may hide a new row
+    if fresh is None:
+        return None
+    return _case_erase(fresh)
+
+
+def _case_erase(case: Case) -> ErasureCertificate:
     gone = doomed_with(case)
     analyses = [analysis.pk for analysis in case.analyses.all()]
     event_publish(event=WebhookEvent.DATA_ERASED, case=case, analysis_ids=analyses)
@@ -57,10 +64,11 @@ def cases_expire() -> int:
     count = 0
     for case in Case.objects.expired().filter(patient__legal_holds=None)[:BATCH]:
         try:
-            case_erase(case=case)
+            count += case_erase(case=case) is not None
         except OnHold:  # placed a moment ago
             continue
-        count += 1
+        except Exception:  # one case that cannot go now must not keep all others
+            log.exception("case_not_expired", case=str(case.pk))
     lesions_expire()
     return count
 
@@ -88,6 +96,7 @@ def person_erase(*, user: User, keys: Sequence[str]) -> None:
 def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
     """Without consent to care nothing more is done with the photos: no check, no review, no reminder, no upload.
 
+    What was not sent yet goes, unless a legal hold stands; then it goes with its time, once the hold has ended.
     A case that one dermatologist has read and signed already is a record, and is read to its end.
     Storage: the retention time decides from now on (`CaseQuerySet.expired`). Research: the next export leaves them out.
     """
@@ -98,7 +107,7 @@ def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
         status=Analysis.Status.FAILED, failure="consent", finished_at=timezone.now(), lease_until=None
     )
     unread = Case.objects.filter(patient=user, review_requested_at__isnull=False, reviews=None, reads=None)
-    PhotoRequest.objects.filter(case__in=unread, answered_at=None).update(answered_at=timezone.now())
+    photo_requests_withdraw(cases=unread)
     unread.update(
         review_state=ReviewState.NONE,
         review_requested_at=None,
@@ -107,6 +116,10 @@ def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
         review_lease_until=None,
     )
     reminders_stop(patient=user)
+    try:
+        hold_refuse(user=user)
+    except OnHold:
+        return
     uploads_erase(owner=user)
     intake_erase(patient=user)
 

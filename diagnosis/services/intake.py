@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from accounts.models import User
+from accounts.services_own_data import hold_refuse
 from diagnosis import covering
 from diagnosis.images import InspectedPhoto, inspect_upload, normalise
 from diagnosis.models import Case, FaceChoice, IntakePhoto, PendingDeletion, Shot, Upload
@@ -162,7 +163,10 @@ def _photo_repaint(
 ) -> IntakePhoto:
     with files_vanish_on_failure() as stored, transaction.atomic():
         User.objects.select_for_update().get(pk=photo.patient_id)  # never while the check is being sent
-        photo = IntakePhoto.objects.select_for_update().get(pk=photo.pk)
+        waiting = IntakePhoto.objects.select_for_update().filter(pk=photo.pk).first()
+        if waiting is None:
+            raise ValidationError(_("This photo was sent or removed already."), code="gone")
+        photo = waiting
         old = str(photo.file.name)
         picture = change(open_photo(photo_read(photo), max_side=None), photo.faces or [])
         photo.face_choice = choice
@@ -171,8 +175,10 @@ def _photo_repaint(
     return photo
 
 
+@transaction.atomic
 def photo_forget(*, photo: IntakePhoto) -> None:
-    """Remove one waiting photo with its file."""
+    """Remove one waiting photo with its file. Raises OnHold. Asking locks the person: never while the check is sent."""
+    hold_refuse(user=photo.patient)
     _photos_forget(IntakePhoto.objects.filter(pk=photo.pk))
 
 
@@ -233,7 +239,8 @@ def intake_erase(*, patient: User) -> None:
 
 def intake_expire() -> int:
     """Erase photos that were never sent; returns how many went."""
-    expired = IntakePhoto.objects.filter(pk__in=list(IntakePhoto.objects.expired().values_list("pk", flat=True)[:500]))
+    free = IntakePhoto.objects.expired().filter(patient__legal_holds=None)
+    expired = IntakePhoto.objects.filter(pk__in=list(free.values_list("pk", flat=True)[:500]))
     count = expired.count()
     _photos_forget(expired)
     return count

@@ -10,11 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.services_own_data import hold_refuse
 from diagnosis.models import Case, Lesion, LesionNote, NoticeKind, Reminder
 from diagnosis.services.notices import notice_queue
 from diagnosis.services.steps import WrongState
 
 MAX_LESIONS = 200  # of one person; nobody follows more, and a list without end is no list
+MAX_NOTES = 200  # of one spot
 
 
 @transaction.atomic
@@ -56,20 +58,27 @@ def lesion_rename(*, lesion: Lesion, name: str) -> Lesion:
 
 @transaction.atomic
 def lesion_delete(*, lesion: Lesion) -> None:
-    """The spot goes with its notes and reminder; its cases stay, filed under nothing."""
+    """The spot goes with its notes and reminder; its cases stay, filed under nothing. Raises OnHold."""
+    hold_refuse(user=lesion.patient)
     Lesion.objects.filter(pk=lesion.pk).delete()
 
 
+@transaction.atomic
 def note_create(*, lesion: Lesion, text: str) -> LesionNote:
-    """Raises ValidationError for an empty or overlong text."""
+    """Raises WrongState when the spot has very many notes already, ValidationError for an empty or overlong text."""
+    Lesion.objects.select_for_update().get(pk=lesion.pk)
+    if lesion.notes.count() >= MAX_NOTES:
+        raise WrongState(_("This spot has very many notes already. Please delete one first."))
     note = LesionNote(lesion=lesion, text=text)
     note.full_clean()
     note.save()
     return note
 
 
+@transaction.atomic
 def note_delete(*, lesion: Lesion, note_id: int) -> None:
-    """A note that is gone already changes nothing."""
+    """A note that is gone already changes nothing. Raises OnHold."""
+    hold_refuse(user=lesion.patient)
     lesion.notes.filter(pk=note_id).delete()
 
 

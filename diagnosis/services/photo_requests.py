@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -63,6 +63,12 @@ def photos_add(*, case: Case, patient: User, photos: Sequence[InspectedPhoto]) -
         case.save(update_fields=["review_state", "review_due_at", "review_escalated_at"])
         CaseEvent.objects.create(case=case, kind=EventKind.PHOTOS_ADDED, actor=patient)
         return analysis_queue(case=case)
+
+
+def photo_requests_withdraw(*, cases: Collection[Case]) -> None:
+    """Nobody waits for photos of these cases any more: one was signed without them, or must not be read."""
+    waiting = PhotoRequest.objects.filter(case__in=cases, answered_at=None)
+    waiting.update(answered_at=timezone.now(), withdrawn=True)
 
 
 def _refuse_photos(case: Case, count: int) -> None:

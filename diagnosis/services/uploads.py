@@ -170,8 +170,8 @@ def uploads_erase(*, owner: User | PartnerKey) -> None:
 
 
 def uploads_expire() -> int:
-    """Erase what nobody finished in time; returns how many uploads went."""
-    expired = list(Upload.objects.expired()[:500])
+    """Erase what nobody finished in time, but for people with a legal hold; returns how many uploads went."""
+    expired = list(Upload.objects.expired().filter(patient__legal_holds=None)[:500])
     for upload in expired:
         upload_erase(upload=upload)
     return len(expired)

@@ -17,8 +17,14 @@
   });
   window.addEventListener("online", () => !("offline" in form.dataset) && box.dataset.state === "waiting" && send());
 
+  // A photo that is being covered or cut goes as it will be, not as it was.
+  const photosAtRest = () =>
+    form.querySelector("[data-photo-card] .htmx-request") &&
+    new Promise((resolve) => document.addEventListener("htmx:afterRequest", resolve, { once: true })).then(photosAtRest);
+
   async function send() {
     busy = button.disabled = true;
+    await photosAtRest();
     const check = await written();
     const kept = await site.device.keep(check).then(() => true, () => false);
     state("sending");

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -285,3 +286,13 @@ def test_the_file_of_a_waiting_photo_carries_no_place_and_is_never_cached(portal
     answer = portal.get(reverse("intake_photo_file", args=[photo.pk]))
     assert answer["Cache-Control"] == "no-store, private"
     assert not Image.open(io.BytesIO(answer.getvalue())).getexif()
+
+
+def test_a_photo_that_was_sent_a_moment_ago_is_not_covered_any_more(portal, patient):
+    photo = looked_at(patient, portrait())
+    answer = portal.post(reverse("intake_photo", args=[photo.pk]), {"photo_action": f"keep:{photo.pk}"})
+    assert answer.status_code == 200
+    assert portal.post(reverse("case_create"), form(step="send")).status_code == 302
+    with pytest.raises(ValidationError, match="sent or removed already"):
+        services.photo_cover_faces(photo=photo)
+    assert not IntakePhoto.objects.exists()

@@ -310,3 +310,13 @@ def test_a_reminder_that_was_stopped_after_it_was_queued_is_not_mailed(due):
     send_due_reminders()
     assert mail.outbox == []
     assert not Notice.objects.exists()
+
+
+def test_notes_have_a_limit_with_a_sentence(portal, followed, monkeypatch):
+    monkeypatch.setattr("diagnosis.services.lesions.MAX_NOTES", 1)
+    address = reverse("note_create", args=[followed.pk])
+    assert portal.post(address, {"text": "One"}).status_code == 302
+    refused = portal.post(address, {"text": "Two"})
+    assert refused.status_code == 422
+    assert "very many notes" in text_of(refused)
+    assert LesionNote.objects.count() == 1

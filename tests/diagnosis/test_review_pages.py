@@ -103,3 +103,16 @@ def test_a_signed_case_wears_the_tier_that_was_signed(client, reader):
         page = client.get(address).content.decode()
         assert 'class="badge toned tone-routine">Routine</span>' in page
         assert "tone-urgent" not in page
+
+
+def test_views_and_texts_of_a_person_have_a_limit_with_a_sentence(client, reader, monkeypatch):
+    monkeypatch.setattr("diagnosis.services.desk.MAX_VIEWS", 1)
+    monkeypatch.setattr("diagnosis.services.desk.MAX_TEMPLATES", 1)
+    for name in ("One", "Two", "One"):
+        page = client.post(reverse("saved_view_create"), {"name": name, "late": "on"}, follow=True).content.decode()
+        assert ("very many saved views" in page) == (name == "Two")
+    text = {"title": "One", "language": "en", "text": "Dear patient."}
+    assert client.post(reverse("note_template_create"), text).status_code == 302
+    refused = client.post(reverse("note_template_create"), text)
+    assert "very many texts" in refused.content.decode()
+    assert (reader.saved_views.count(), reader.note_templates.count()) == (1, 1)

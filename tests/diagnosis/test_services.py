@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Purpose
@@ -237,3 +237,27 @@ def test_database_refuses_a_second_open_analysis():
     case = factories.case_queued()
     with pytest.raises(IntegrityError), transaction.atomic():
         Analysis.objects.bulk_create([Analysis(case=case)])
+
+
+def test_of_two_erasures_one_gives_the_proof():
+    case = factories.case_done()
+    assert services.case_erase(case=case)
+    assert services.case_erase(case=case) is None
+
+
+def test_one_case_that_cannot_go_keeps_no_other():
+    cases = [factories.case_done(patient=factories.PatientFactory(consents=[Purpose.CARE])) for _ in range(2)]
+    Case.objects.update(created_at=timezone.now() - timedelta(days=400))
+    trigger = f"CREATE TRIGGER keep BEFORE DELETE ON diagnosis_case WHEN OLD.id = '{cases[1].pk.hex}' "
+    with connection.cursor() as cursor:
+        cursor.execute(trigger + "BEGIN SELECT RAISE(ABORT, 'kept'); END")
+    assert services.cases_expire() == 1
+    assert Case.objects.get() == cases[1]
+
+
+def test_of_two_who_start_a_check_again_one_does():
+    case = factories.case_failed()
+    services.analysis_retry(case=case, actor=case.patient)
+    with pytest.raises(services.WrongState):
+        services.analysis_retry(case=case, actor=case.patient)
+    assert case.analyses.count() == 2
