@@ -27,6 +27,7 @@ from diagnosis.models import (
 from diagnosis.services.claims import case_take
 from diagnosis.services.files import case_photos_forget
 from diagnosis.services.notices import case_notice
+from diagnosis.services.photo_requests import photo_requests_withdraw
 from diagnosis.services.steps import WrongState, report_send, review_due
 from diagnosis.services.webhook_deliveries import event_publish
 
@@ -84,6 +85,8 @@ def review_sign(
 ) -> Review | None:
     """Sign a read; `opinion` holds the fields of `Opinion`. Returns what was published, None while a reader is missing.
 
+    Who asked for new photos may find that it can be judged without them: an open request is withdrawn.
+
     `seen_version` is the last version that the reader had on the screen. Takes the case for the reader when it is
     free. Raises WrongState when another holds it, signed meanwhile, or no review was asked for, ValidationError for
     bad fields, PermissionError without a verified licence.
@@ -91,6 +94,7 @@ def review_sign(
     case = case_take(case=case, reader=reviewer)
     _refuse_unseen(case, seen_version)
     read = _read_create(case, reviewer, opinion, change_reason=change_reason, override_reason=override_reason)
+    photo_requests_withdraw(cases=[case])
     review = _conclude(case, read, amendment_reason=amendment_reason, second_read=second_read)
     case.review_holder = case.review_lease_until = None
     case.save(
@@ -119,6 +123,7 @@ def _read_create(case: Case, reader: User, opinion: dict[str, Any], **reasons: s
         reader_licence=f"{licence.licence_country} {licence.licence_number}",
         first_opinion=blind.first_opinion(user=reader, case=case),
         analysis=case.latest_analysis,
+        model_rank=_model_rank(case, opinion.get("diagnosis", "")),
         **reasons,
         **opinion,
     )
@@ -130,6 +135,15 @@ def _read_create(case: Case, reader: User, opinion: dict[str, Any], **reasons: s
     read.full_clean()
     read.save()
     return read
+
+
+def _model_rank(case: Case, diagnosis: str) -> int | None:
+    """Where the model had this diagnosis among all, 1 for the likeliest; None where it names none or not this one."""
+    analysis = case.latest_analysis
+    chances = {one.condition: one.probability for one in analysis.named_predictions} if analysis else {}
+    if diagnosis not in chances:
+        return None
+    return 1 + sum(chance > chances[diagnosis] for chance in chances.values())
 
 
 def _conclude(case: Case, read: Read, *, amendment_reason: str, second_read: bool) -> Review | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,8 @@ from django.utils import timezone
 from diagnosis import images, services
 from diagnosis.models import Case, EventKind, Read, ReviewState
 from diagnosis.tasks import escalate_reviews_task
+from ml.releases.loader import release_info
+from ml.taxonomy import BY_SLUG
 from tests.kit import factories, photos
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
@@ -318,3 +321,33 @@ def test_bad_fields_are_refused_by_the_service_too(case):
     with pytest.raises(ValidationError):
         services.review_sign(case=case, reviewer=readers(1)[0], **{**OPINION, "severity": "awful"})
     assert not Read.objects.exists()
+
+
+def test_who_asked_for_photos_may_sign_without_them_and_the_request_is_withdrawn():
+    reader = readers(1)[0]
+    case = factories.case_asked(reader=reader)
+    client = browser(reader)
+    client.post(url("review_take", case))
+    assert client.post(url("review_case", case), FORM).status_code == 302
+    request = case.photo_requests.get()
+    assert (request.withdrawn, request.answered_at is not None) == (True, True)
+    assert "they are no longer needed" in client.get(url("review_case", case)).content.decode()
+    assert browser(case.patient).get(url("photos_add", case)).status_code == 404
+
+
+def test_a_class_that_the_active_release_brings_along_can_be_signed(case, settings, tmp_path, monkeypatch):
+    toy = release_info("toy").path
+    document = json.loads((toy / "release.json").read_text())
+    document["classes"].append("rare-rash")
+    document |= {"name": "r9", "conditions": {"rare-rash": {"label": "Rare rash", "tier": "soon"}}}
+    (tmp_path / "toy").symlink_to(toy)
+    (tmp_path / "r9").mkdir()
+    (tmp_path / "r9" / "release.json").write_text(json.dumps(document))
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(tmp_path))
+    monkeypatch.setitem(BY_SLUG, "rare-rash", BY_SLUG["acne"])  # forgotten again after the test
+    settings.MODEL_RELEASE = "r9"
+    client = browser(readers(1)[0])
+    client.post(url("review_take", case))
+    assert '<option value="rare-rash">Rare rash</option>' in client.get(url("review_case", case)).content.decode()
+    assert client.post(url("review_case", case), {**FORM, "diagnosis": "rare-rash"}).status_code == 302
+    assert case.reviews.get().diagnosis == "rare-rash"
