@@ -78,13 +78,14 @@ class Asked:
     terms: PartnerTerms
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], *, sandbox: bool, lane: str = Lane.PARTNER) -> Asked:
-        """From the validated values of `RequestFields`; sandbox cases always wait in the lane that nobody waits for."""
+    def of(cls, values: Mapping[str, Any], *, sandbox: bool, in_batch: bool = False) -> Asked:
+        """From the validated values of `RequestFields`; batches and the sandbox have the lane that nobody waits for."""
         terms = PartnerTerms(
             sandbox=sandbox,
             keep_photos=values["store_image"],
             retention_days=values.get("retention_days"),
-            lane=Lane.BULK if sandbox else lane,
+            lane=Lane.BULK if sandbox or in_batch else Lane.PARTNER,
+            in_batch=in_batch,
             release=values["release"],
         )
         return cls(values["answers"], values["external_patient"], values["force"], terms)

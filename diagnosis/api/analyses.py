@@ -140,6 +140,7 @@ class AnalysisViewSet(PartnerResource):
         }
         earlier = None if asked.force else services.duplicate_find(**same, release=asked.terms.release)
         if earlier and earlier.case.submission_key != submission_key:
+            services.case_tighten(case=earlier.case, terms=asked.terms)
             return Answer(self._job(request, earlier.pk, duplicate=True), earlier.case)
         try:
             case = services.partner_case_submit(

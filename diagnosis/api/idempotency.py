@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,8 +39,9 @@ class Answer:
 def once(request: Request, answer: Callable[[uuid.UUID], Answer]) -> Response:
     """Run `answer` for the first request with this key and give the others its response.
 
-    `answer` gets a key under which what it makes is unique, also when it is run again after a crash. Raises Problem
-    409 while an equal request runs, 422 when the key came with another body, 410 when its case was erased.
+    `answer` gets a key under which what it makes is unique, also when it is run again after a crash: a refusal gives
+    the row up, an error lets the next request go on with it at once, a killed process once its lease is over. Raises
+    Problem 409 while an equal request runs, 422 when the key came with another body, 410 when its case was erased.
     """
     text = request.headers.get(HEADER)
     if text is None:
@@ -64,8 +66,11 @@ def _claim(request: Request, text: str) -> AnsweredRequest:
 def _first(row: AnsweredRequest, answer: Callable[[uuid.UUID], Answer]) -> Response:
     try:
         made = answer(row.pk)
-    except BaseException:
-        services.request_release(row=row)
+    except (APIException, Http404, PermissionDenied):
+        services.request_release(row=row)  # refused: nothing was made
+        raise
+    except Exception:
+        services.request_abandon(row=row)
         raise
     body = json.loads(JSONRenderer().render(made.response.data))
     headers = {name: made.response[name] for name in ("Location", "Retry-After") if name in made.response}

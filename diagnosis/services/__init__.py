@@ -15,6 +15,7 @@ from diagnosis.services.analyses import (
 from diagnosis.services.answered_requests import (
     RequestDiffers,
     RequestRunning,
+    request_abandon,
     request_claim,
     request_finish,
     request_release,
@@ -74,6 +75,7 @@ from diagnosis.services.notices import (
 from diagnosis.services.partner_cases import (
     TooManyAtOnce,
     analyses_open,
+    case_tighten,
     duplicate_find,
     partner_case_submit,
     partner_retention_set,
@@ -145,6 +147,7 @@ __all__ = [
     "case_release",
     "case_submit",
     "case_take",
+    "case_tighten",
     "cases_expire",
     "delivery_finish",
     "delivery_replay",
@@ -197,6 +200,7 @@ __all__ = [
     "reminder_set",
     "reminder_stop",
     "reminders_send",
+    "request_abandon",
     "request_claim",
     "request_finish",
     "request_release",

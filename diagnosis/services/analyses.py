@@ -81,14 +81,15 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
         event_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
-        _photos_forget_if_asked(case)
+        photos_forget_if_asked(case=case)
         report_send(case=case)
     return True
 
 
-def _photos_forget_if_asked(case: Case) -> None:
-    """`store_image=false` of a partner: the result is there, so the photos go, unless a reader is to see them."""
-    if not case.keep_photos and case.review_state in (ReviewState.NONE, ReviewState.DONE):
+def photos_forget_if_asked(*, case: Case) -> None:
+    """`store_image=false` of a partner: once the result is there the photos go, unless a reader is to see them."""
+    unfinished = case.analyses.filter(status__in=[Analysis.Status.QUEUED, Analysis.Status.RUNNING])
+    if not case.keep_photos and case.review_state in (ReviewState.NONE, ReviewState.DONE) and not unfinished.exists():
         case_photos_forget(case=case)
 
 
@@ -176,7 +177,7 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
         case = _case_flag_failed(analysis.case_id)
         event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
-        _photos_forget_if_asked(case)
+        photos_forget_if_asked(case=case)
     return bool(changed)
 
 

@@ -82,6 +82,13 @@ def request_release(*, row: AnsweredRequest) -> None:
     AnsweredRequest.objects.filter(pk=row.pk, claim_token=row.claim_token, finished_at=None).delete()
 
 
+def request_abandon(*, row: AnsweredRequest) -> None:
+    """An error of ours: what was made so far may stand under this row's key, so the next one goes on with the row."""
+    AnsweredRequest.objects.filter(pk=row.pk, claim_token=row.claim_token, finished_at=None).update(
+        lease_until=timezone.now()
+    )
+
+
 def requests_forget(*, case: Case) -> None:
     """Empty the answers about a case that is being erased; the key stays used, so nothing comes back to life."""
     AnsweredRequest.objects.filter(case=case).update(body=None, headers={})

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -20,9 +21,9 @@ from accounts.models import PartnerKey
 from accounts.services_partners import QuotaExceeded
 from diagnosis import images
 from diagnosis.batches import BatchUnreadable, Item, ItemRefused, read_items
-from diagnosis.models import Batch, BatchItem, Case, Lane, Upload
+from diagnosis.models import Batch, BatchItem, Case, Upload
 from diagnosis.partner_request import Asked, BatchItemFields
-from diagnosis.services.partner_cases import TooManyAtOnce, duplicate_find, partner_case_submit
+from diagnosis.services.partner_cases import TooManyAtOnce, case_tighten, duplicate_find, partner_case_submit
 from diagnosis.services.steps import WrongState
 from diagnosis.services.uploads import UploadError, upload_erase, upload_spool
 from smartderma.api import error_list
@@ -31,6 +32,7 @@ from smartderma.api import error_list
 TURN_SECONDS = 120
 LEASE = timedelta(seconds=TURN_SECONDS + 60)
 KEEP_UPLOAD = timedelta(days=7)
+MAX_ATTEMPTS = 3  # turns in a row in which the worker died
 
 
 @transaction.atomic
@@ -70,7 +72,12 @@ def batch_claim(*, batch_id: str) -> Batch | None:
     now, token = timezone.now(), uuid.uuid4()
     waiting = Batch.objects.filter(pk=batch_id, status=Batch.Status.QUEUED)
     abandoned = Batch.objects.filter(pk=batch_id, status=Batch.Status.RUNNING, lease_until__lt=now)
-    change = {"status": Batch.Status.RUNNING, "claim_token": token, "lease_until": now + LEASE}
+    change = {
+        "status": Batch.Status.RUNNING,
+        "claim_token": token,
+        "lease_until": now + LEASE,
+        "attempts": F("attempts") + 1,
+    }
     if not (waiting.update(**change) or abandoned.update(**change)):
         return None
     return Batch.objects.select_related("upload", "key__partner").get(pk=batch_id)
@@ -80,6 +87,8 @@ def batch_run(*, batch: Batch) -> None:
     """Read items until all are read or the turn is over. One bad item never stops the rest."""
     if not (batch.key.is_usable and batch.key.partner.active):
         return _finish(batch, Batch.Status.FAILED, failure="key_over")
+    if batch.attempts > MAX_ATTEMPTS:
+        return _finish(batch, Batch.Status.FAILED, failure="crashed")
     deadline = time.monotonic() + TURN_SECONDS
     done = set(batch.items.values_list("number", flat=True))
     try:
@@ -115,7 +124,7 @@ def _lease_renew(batch: Batch) -> bool:
 @transaction.atomic
 def _turn_end(batch: Batch) -> None:
     mine = Batch.objects.filter(pk=batch.pk, claim_token=batch.claim_token, status=Batch.Status.RUNNING)
-    if mine.update(status=Batch.Status.QUEUED, claim_token=None):
+    if mine.update(status=Batch.Status.QUEUED, claim_token=None, attempts=0):
         batch_tell(batch=batch)
 
 
@@ -161,7 +170,7 @@ def _item_submit(batch: Batch, item: Item) -> tuple[Case, bool]:
     """The case of an item and whether it was there before. The item's number makes it one case, however often run."""
     form = BatchItemFields(data=item.fields)
     form.is_valid(raise_exception=True)
-    asked = Asked.of(form.validated_data, sandbox=batch.sandbox, lane=Lane.BULK)
+    asked = Asked.of(form.validated_data, sandbox=batch.sandbox, in_batch=True)
     photos = images.inspect_uploads([io.BytesIO(data) for data in item.photos()])
     same: Mapping[str, Any] = {
         "key": batch.key,
@@ -172,6 +181,7 @@ def _item_submit(batch: Batch, item: Item) -> tuple[Case, bool]:
     submission_key = uuid.uuid5(batch.pk, str(item.number))
     earlier = None if asked.force else duplicate_find(**same, release=asked.terms.release)
     if earlier and earlier.case.submission_key != submission_key:
+        case_tighten(case=earlier.case, terms=asked.terms)
         return earlier.case, True
     case = partner_case_submit(**same, language=batch.language, submission_key=submission_key, terms=asked.terms)
     return case, False

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -27,9 +27,6 @@ from diagnosis.services.analyses import analysis_queue
 from diagnosis.services.files import files_vanish_on_failure
 from diagnosis.services.steps import case_apply_triage
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class PartnerTerms:
@@ -39,6 +36,7 @@ class PartnerTerms:
     keep_photos: bool = True
     retention_days: int | None = None
     lane: str = Lane.PARTNER
+    in_batch: bool = False
     release: str = ""
 
 

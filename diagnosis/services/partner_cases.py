@@ -18,6 +18,7 @@ from diagnosis import sandbox
 from diagnosis.images import InspectedPhoto
 from diagnosis.models import (
     Analysis,
+    BatchItem,
     Case,
     CaseEvent,
     CaseImage,
@@ -28,6 +29,7 @@ from diagnosis.models import (
     Upload,
     WebhookEvent,
 )
+from diagnosis.services.analyses import photos_forget_if_asked
 from diagnosis.services.cases import PartnerTerms, case_submit
 from diagnosis.services.reviews import review_request
 from diagnosis.services.steps import WrongState, report_send, review_due
@@ -64,7 +66,7 @@ def partner_case_submit(
     if earlier:
         return earlier
     quota_take(key=key)  # locks the partner's row, so the count below is not overtaken
-    if terms.lane != Lane.BULK or key.sandbox:
+    if not terms.in_batch:
         _refuse_too_many(key)
     for upload in uploads:
         upload_erase(upload=upload)
@@ -87,7 +89,10 @@ def _refuse_too_many(key: PartnerKey) -> None:
 def analyses_open(*, key: PartnerKey) -> int:
     """Analyses that wait or run, without those of batches, which have a queue of their own."""
     waiting = Analysis.objects.of_key(key).filter(status__in=OPEN)
-    return waiting.count() if key.sandbox else waiting.filter(lane=Lane.PARTNER).count()
+    if not key.sandbox:
+        return waiting.filter(lane=Lane.PARTNER).count()
+    in_batches = BatchItem.objects.filter(batch__partner=key.partner_id, duplicate=False, case__isnull=False)
+    return waiting.exclude(case__in=in_batches.values("case")).count()
 
 
 def duplicate_find(
@@ -111,6 +116,19 @@ def duplicate_find(
         if same and usable and case.answers == dict(answers) and release in {"", found.release, found.pinned_release}:
             return found
     return None
+
+
+@transaction.atomic
+def case_tighten(*, case: Case, terms: PartnerTerms) -> None:
+    """The same photos came again with stricter terms: they hold for the case that is there. Nothing is loosened."""
+    case = Case.objects.select_for_update().get(pk=case.pk)
+    if terms.retention_days:
+        end = timezone.now() + timedelta(days=terms.retention_days)
+        Case.objects.filter(pk=case.pk, expires_at__gt=end).update(expires_at=end)
+    if case.keep_photos and not terms.keep_photos:
+        case.keep_photos = False
+        case.save(update_fields=["keep_photos"])
+        photos_forget_if_asked(case=case)
 
 
 def partner_review_request(*, case: Case) -> Case:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -137,8 +137,10 @@ def _refuse_switched_off(endpoint: WebhookEndpoint) -> None:
 
 
 def webhooks_sweep() -> int:
-    """Tell the workers of every endpoint with due messages, and forget old ones; returns how many were told."""
+    """Tell the workers of every endpoint with due messages, give up those to an endpoint that was switched off while
+    they came or were on their way; returns how many were told."""
     now = timezone.now()
+    _unsendable().update(status=WebhookDelivery.Status.FAILED, finished_at=now, next_attempt_at=None, lease_until=None)
     due = WebhookDelivery.objects.due().values("endpoint")
     not_quiet = Q(quiet_until=None) | Q(quiet_until__lte=now)
     not_told = Q(told_at=None) | Q(told_at__lt=now - TELL_AGAIN)
@@ -150,6 +152,13 @@ def webhooks_sweep() -> int:
     for endpoint in WebhookEndpoint.objects.unmailed():
         endpoint_disabled_tell(endpoint_id=endpoint.pk)
     return told
+
+
+def _unsendable() -> QuerySet[WebhookDelivery]:
+    nobody_sends = Q(status=WebhookDelivery.Status.PENDING) | Q(
+        status=WebhookDelivery.Status.SENDING, lease_until__lt=timezone.now()
+    )
+    return WebhookDelivery.objects.filter(nobody_sends, endpoint__disabled_at__isnull=False)
 
 
 def webhook_log_expire() -> int:

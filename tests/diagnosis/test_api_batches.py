@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from diagnosis import services
@@ -231,6 +232,35 @@ def test_items_beyond_the_quota_are_refused_one_by_one(client, auth, partner, se
     settings.PARTNER_PLANS = {"standard": {"requests_per_minute": 99, "analyses_per_month": 1, "concurrent": 1}}
     _body, items = run(client, auth, inline(photo(1)) + inline(photo(2)), "ndjson")
     assert codes(items) == ["queued", "quota_exceeded"]
+
+
+def test_items_of_the_sandbox_wait_like_live_ones(client, partner, settings):
+    settings.PARTNER_PLANS = {"standard": {"requests_per_minute": 99, "analyses_per_month": 99, "concurrent": 1}}
+    key, text = factories.partner_key(partner, sandbox=True)
+    auth = {"Authorization": f"Bearer {text}"}
+    _body, items = run(client, auth, inline(photo(1)) + inline(photo(2)), "ndjson")
+    assert codes(items) == ["queued", "queued"]
+    assert services.analyses_open(key=key) == 0  # a single request has its place beside the batch
+
+
+def test_a_batch_whose_workers_die_is_given_up(client, auth, partner):
+    pk = upload(client, auth, inline(photo(1)), part=1_000_000, purpose="batch")
+    started = post(client, "/batches", {"upload_id": pk, "format": "ndjson"}, auth).json()
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(3):
+            assert services.batch_claim(batch_id=started["id"])
+            clock.shift(timedelta(minutes=10))
+        run_batch_task(started["id"])
+    batch = Batch.objects.get()
+    assert (batch.status, batch.failure, Case.objects.count()) == ("failed", "crashed", 0)
+
+
+def test_a_batch_with_a_lost_part_fails_with_a_code(client, auth, partner):
+    pk = upload(client, auth, inline(photo(1)), part=1_000_000, purpose="batch")
+    started = post(client, "/batches", {"upload_id": pk, "format": "ndjson"}, auth).json()
+    default_storage.delete(Upload.objects.get().parts.get().key)
+    run_batch_task(started["id"])
+    assert (Batch.objects.get().status, Batch.objects.get().failure) == ("failed", "damaged")
 
 
 def test_an_erased_case_is_marked_in_its_batch(client, auth, partner):

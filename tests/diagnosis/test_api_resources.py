@@ -218,6 +218,40 @@ def test_a_refused_request_does_not_use_its_key_up(client, auth):
     assert send(client, auth, headers={"Idempotency-Key": "k1"}).status_code == 202
 
 
+@pytest.mark.parametrize(("fault", "wait"), [(RuntimeError, 0), (SystemExit, 91)])
+def test_what_broke_after_the_case_was_stored_does_not_make_two(client, auth, monkeypatch, fault, wait):
+    def broken(_case):
+        raise fault
+
+    client.raise_request_exception = False
+    ask = {"force": "true", "headers": {"Idempotency-Key": "k1"}}
+    with monkeypatch.context() as patch:
+        patch.setattr("diagnosis.api.analyses.first_analysis", broken)
+        if fault is SystemExit:  # gunicorn ends a worker that takes too long
+            with pytest.raises(SystemExit):
+                send(client, auth, **ask)
+            assert send(client, auth, **ask).status_code == 409
+        else:
+            assert send(client, auth, **ask).status_code == 500
+    with time_machine.travel(timezone.now() + timedelta(seconds=wait)):
+        assert send(client, auth, **ask).status_code == 202
+    assert Case.objects.count() == 1
+
+
+def test_a_duplicate_with_stricter_terms_makes_the_first_one_strict(client, auth):
+    first = send(client, auth).json()
+    services.analysis_fail(analysis=Analysis.objects.claim(first["id"]), failure="error")
+    Analysis.objects.update(status="done", failure="", release="toy", weights_sha256="0" * 64, outcome="assessed")
+    case = Case.objects.get()
+    again = send(client, auth, store_image="false", retention_days="1").json()
+    assert again["id"] == first["id"]
+    stricter = Case.objects.get()
+    assert stricter.expires_at < timezone.now() + timedelta(days=1, minutes=1) < case.expires_at
+    assert (stricter.keep_photos, stricter.images.get().file.name) == (False, "")
+    send(client, auth, store_image="true", retention_days="20")
+    assert Case.objects.get().expires_at == stricter.expires_at
+
+
 def test_what_was_erased_does_not_come_back(client, auth, partner):
     job = send(client, auth, headers={"Idempotency-Key": "k1"}).json()
     assert client.delete(job["links"]["self"], headers=auth).status_code == 204

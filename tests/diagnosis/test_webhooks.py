@@ -378,3 +378,12 @@ def test_ten_endpoints_are_enough():
         services.endpoint_create(partner=partner, url=f"https://example.org/{number}")
     with pytest.raises(services.WrongState, match="10 endpoints"):
         services.endpoint_create(partner=partner, url="https://example.org/more")
+
+
+def test_what_comes_back_to_an_endpoint_that_was_switched_off_meanwhile_is_given_up(endpoint):
+    fail_analysis(endpoint.partner)
+    late = WebhookDelivery.objects.claim(endpoint.pk)
+    services.endpoint_update(endpoint=endpoint, active=False)
+    services.delivery_finish(delivery=late, answer=outbound.Answer(status=500))
+    services.webhooks_sweep()
+    assert the_delivery(endpoint).status == "failed"
