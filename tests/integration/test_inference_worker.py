@@ -78,9 +78,9 @@ def test_a_photo_that_crashes_the_decoder_fails_alone(stack, several):
 
 
 def test_pools_that_ignore_time_limits_are_refused(stack):
-    for pool in ("solo", "threads"):
+    for pool, name in (("solo", "solo"), ("threads", "thread")):
         said = stack.refused_worker(pool=pool)
-        assert said.strip().endswith(f"photos need --pool prefork, because the pool {pool} ignores time limits.")
+        assert said.strip().endswith(f"photos need --pool prefork, because the pool {name} ignores time limits.")
         assert "Traceback" not in said
 
 
