@@ -16,6 +16,7 @@ ACTIONS = {
     "attachment": gettext_lazy("Looked at a photo in a message"),
     "lesion": gettext_lazy("Looked at a spot over time"),
     "export": gettext_lazy("Downloaded everything"),
+    "training": gettext_lazy("Took signed photos away for training, without your name"),
 }
 
 

@@ -7,6 +7,7 @@ class DiagnosisConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import registry
-        from diagnosis.own_data import own_data
+        from diagnosis.own_data import own_data, research_data
 
         registry.register(self.name, own_data())
+        registry.register(f"{self.name}.research", research_data())

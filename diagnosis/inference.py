@@ -16,6 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from diagnosis import access, assessment, sandbox, services
+from diagnosis.active_release import usable_release
 from diagnosis.assessment import PhotosUnreadable
 from diagnosis.models import Analysis
 
@@ -97,7 +98,7 @@ def _run(taken: Sequence[Analysis], failures: _Failures) -> None:
             services.analysis_complete(analysis=analysis, assessment=sandbox.assess(analysis))
     by_release = sorted((one for one in taken if one not in made_up), key=lambda one: one.pinned_release)
     for release, group in groupby(by_release, key=lambda one: one.pinned_release):
-        _predict_and_store(list(group), release, failures)
+        _predict_and_store(list(group), release or usable_release(), failures)
 
 
 def _predict_and_store(group: Sequence[Analysis], release: str, failures: _Failures) -> None:
@@ -110,7 +111,8 @@ def _predict_and_store(group: Sequence[Analysis], release: str, failures: _Failu
         with failures.of(analysis):
             result = together.get(analysis) or assessment.predict(own, release)
             judged = assessment.judge(result, analysis.case.answers)
-            services.analysis_complete(analysis=analysis, assessment=judged)
+            if services.analysis_complete(analysis=analysis, assessment=judged):
+                services.shadow_ask(analysis=analysis, assessment=judged)
 
 
 def _predicted_together(photos: dict[Analysis, Photos], release: str) -> dict[Analysis, assessment.CaseResult]:

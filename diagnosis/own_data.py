@@ -18,11 +18,19 @@ from diagnosis.facts import facts_of_case
 from diagnosis.models import Case, Lesion, Message
 from diagnosis.presentation import present
 from diagnosis.services.erasure import cases_leave, consents_withdraw, person_erase
+from diagnosis.services.training_exports import research_erase, research_leave, research_withdraw
 
 
 def own_data() -> OwnData:
     """What `accounts` calls; see `accounts.registry`."""
     return OwnData(export=person_files, leave=cases_leave, erase=person_erase, withdraw=consents_withdraw)
+
+
+def research_data() -> OwnData:
+    """What follows from consent to research. A download holds none of it: candidates' answers are nobody's result."""
+    return OwnData(
+        export=lambda **_who: iter(()), leave=research_leave, erase=research_erase, withdraw=research_withdraw
+    )
 
 
 def person_files(*, user: User) -> Iterator[ExportFile]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.utils import formats, timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from diagnosis import triage
+from diagnosis.active_release import active_release
 from diagnosis.content import advice_for, message_for
 from diagnosis.emergency import emergency_call
 from diagnosis.facts import CaseFacts, PhotoFacts
@@ -22,7 +22,7 @@ from diagnosis.likelihood import likelihood
 from diagnosis.names import condition_label
 from diagnosis.questions import answers_summary
 from diagnosis.what_if import clearer_with, more_urgent_if
-from ml.releases.loader import Release, release_info
+from ml.releases.loader import Release, ReleaseError, release_info, unknown_release
 from ml.taxonomy import BY_SLUG, TIERS
 
 TOP = 3
@@ -43,7 +43,7 @@ MEMBER_NAMES = {
 
 def present(facts: CaseFacts) -> dict[str, Any]:
     """Everything that is said of a case. Keys are those that templates/diagnosis and templates/reports name."""
-    info = release_info(facts.release or settings.MODEL_RELEASE)
+    info = _release_of(facts)
     judged = is_judged(facts)
     return {
         "reference": facts.reference,
@@ -78,6 +78,17 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "release": _release(info, facts),
         "limits": limits(info),
     }
+
+
+def _release_of(facts: CaseFacts) -> Release:
+    """The release that answered; before an answer the active one. A release that was taken away says nothing of itself.
+
+    The web has to show what is stored without any release, too.
+    """
+    try:
+        return release_info(facts.release or active_release())
+    except ReleaseError:
+        return unknown_release(facts.release)
 
 
 def is_judged(facts: CaseFacts) -> bool:

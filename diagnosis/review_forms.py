@@ -11,6 +11,7 @@ from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Partner
+from diagnosis.active_release import active_release
 from diagnosis.icd10 import icd10_title
 from diagnosis.models import Case, FirstOpinion, NoteTemplate, PhotoRequest, Read, ReviewState, Tier
 from diagnosis.names import condition_label
@@ -86,7 +87,7 @@ class VerdictForm(forms.ModelForm):
 def _conditions() -> list[str]:
     """The classes that come with the program, and those that the active release brings along."""
     try:
-        classes = release_info(settings.MODEL_RELEASE).classes
+        classes = release_info(active_release()).classes
     except ReleaseError:  # the desk works without a model
         classes = ()
     return list(dict.fromkeys([*SLUGS, *classes]))

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from PIL import Image
 
 from diagnosis import triage
+from diagnosis.active_release import active_release
 from diagnosis.assessment import Assessment, facts_for_triage
 from diagnosis.demo import draw_photo
 from ml.releases.loader import release_info
@@ -148,7 +148,7 @@ def assess(analysis: Analysis) -> Assessment:
         raise ScenarioFails(scenario.failure)
     from ml.serving import combine  # a worker's import: onnxruntime stays out of the web
 
-    release = release_info(analysis.pinned_release or settings.MODEL_RELEASE)
+    release = release_info(analysis.pinned_release or active_release())
     photo = _photo_result(scenario, release.name, release.weights_sha256)
     result = combine([photo] * len(images))
     return Assessment(

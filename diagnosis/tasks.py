@@ -159,3 +159,29 @@ def sweep_partner_api_task() -> None:
     """Beat calls this: batches that nobody holds, answers that are older than their day."""
     services.batches_sweep()
     services.requests_expire()
+
+
+@shared_task(soft_time_limit=300, time_limit=330)
+def check_release_task(release_id: str) -> None:
+    """Load a release and judge a drawn photo with it; see `services.release_check`."""
+    services.release_check(release_id=release_id)
+
+
+@shared_task(soft_time_limit=LIMITS["soft_time_limit"], time_limit=LIMITS["time_limit"])
+def run_shadow_task(run_id: str) -> None:
+    """A candidate release judges a case that has its result; see `services.shadow_run`."""
+    services.shadow_run(run_id=run_id)
+
+
+@shared_task(soft_time_limit=600, time_limit=630)
+def build_training_export_task(export_id: str) -> None:
+    """Put an export for training together; see `services.training_export_build`."""
+    services.training_export_build(export_id=export_id)
+
+
+@shared_task(soft_time_limit=120, time_limit=150)
+def sweep_operations_task() -> None:
+    """Beat calls this: shadow runs and exports that nobody finished, exports that are over."""
+    count = services.shadows_sweep() + services.training_exports_sweep()
+    if count:
+        log.info("operations_swept", count=count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -17,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.decorators import care_consent_required, patient_required
 from accounts.requests import PersonRequest
 from diagnosis import access, services
+from diagnosis.active_release import active_release
 from diagnosis.facts import facts_of_case
 from diagnosis.models import Case
 from diagnosis.presentation import present
@@ -32,7 +32,7 @@ def home(request: PersonRequest) -> HttpResponse:
 @require_safe
 def release_card(request: PersonRequest) -> HttpResponse:
     """The model card: how good the active release is, on what, and what it cannot do."""
-    return render(request, "diagnosis/release_card.html", {"card": release_page(settings.MODEL_RELEASE)})
+    return render(request, "diagnosis/release_card.html", {"card": release_page(active_release())})
 
 
 @patient_required

@@ -12,8 +12,9 @@ from celery.concurrency.prefork import TaskPool
 from celery.signals import worker_init, worker_process_init
 from celery.worker import WorkController
 from django.conf import settings
+from django.db import connections
 
-from diagnosis.assessment import load_engine
+from diagnosis.active_release import usable_release
 
 log = structlog.get_logger(__name__)
 _takes_photos_of_waiting_people = False  # set before the pool forks, read in its children
@@ -47,6 +48,7 @@ def engine_problem() -> str:
     """Load the model once in a process that ends again: neither ONNX Runtime nor CUDA survives the pool's fork."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
+    connections.close_all()  # nor does a connection to the database
     child = context.Process(target=_try_engine, args=(sender,))
     child.start()
     sender.close()
@@ -63,7 +65,7 @@ def _try_engine(sender: Connection) -> None:
     from ml.serving import EngineError
 
     try:
-        load_engine()
+        usable_release()
     except (ReleaseError, EngineError) as error:
         sender.send(str(error))
     else:
@@ -74,5 +76,5 @@ def _try_engine(sender: Connection) -> None:
 def load_model(**_kwargs: object) -> None:
     """In each child of the pool. The worker for batches loads it with its first photo: nobody waits for that one."""
     if _takes_photos_of_waiting_people:
-        load_engine()
+        usable_release()
         log.info("model_loaded")

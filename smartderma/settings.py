@@ -153,6 +153,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "diagnosis.tasks.escalate_reviews_task",
         "schedule": env.float("ESCALATE_SECONDS", default=60.0),
     },
+    "sweep-operations": {"task": "diagnosis.tasks.sweep_operations_task", "schedule": 60.0},
     "sweep-partner-api": {"task": "diagnosis.tasks.sweep_partner_api_task", "schedule": 60.0},
     "expire-cases": {"task": "diagnosis.tasks.expire_cases_task", "schedule": 3600.0},
     "sweep-orphans": {"task": "diagnosis.tasks.sweep_orphans_task", "schedule": 6 * 3600.0},
@@ -174,6 +175,8 @@ CELERY_TASK_ROUTES = {  # all others: "default"
     "diagnosis.tasks.run_partner_analysis_task": {"queue": PARTNER_QUEUE},
     "diagnosis.tasks.run_bulk_analysis_task": {"queue": "bulk"},
     "diagnosis.tasks.run_batch_task": {"queue": "bulk"},
+    "diagnosis.tasks.run_shadow_task": {"queue": "bulk"},  # what needs the model and nobody waits for
+    "diagnosis.tasks.check_release_task": {"queue": "bulk"},
     "diagnosis.tasks.send_webhooks_task": {"queue": "webhooks"},  # a slow receiver must not hold up reports
 }
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
@@ -186,7 +189,10 @@ ANALYSIS_BATCH_WAIT_SECONDS = env.float("ANALYSIS_BATCH_WAIT_SECONDS", default=0
 ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 
 # --- the model -----------------------------------------------------------------------------------------------------
+# Serves until operators activate another (diagnosis/active_release.py); RELEASE_OVERRIDE stands above both.
 MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r2")
+RELEASE_OVERRIDE = env.str("RELEASE_OVERRIDE", default="")
+TRAINING_EXPORT_KEY = env.str("TRAINING_EXPORT_KEY", default="") or SECRET_KEY
 ACCEPT_NON_COMMERCIAL_RELEASE = env.bool("ACCEPT_NON_COMMERCIAL_RELEASE", default=DEBUG)
 REVIEW_DEADLINE_HOURS = {
     "emergency": env.int("REVIEW_HOURS_EMERGENCY", default=24),

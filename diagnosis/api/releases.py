@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from diagnosis.active_release import active_release
 from diagnosis.api.shared import MISSING, PartnerResource
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
@@ -76,7 +76,7 @@ def release_of(name: str) -> dict[str, Any]:
     release = release_info(name)
     return {
         "name": release.name,
-        "active": name == settings.MODEL_RELEASE,
+        "active": name == active_release(),
         "non_commercial": release.non_commercial,
         "weights_sha256": release.weights_sha256,
         "classes": [

@@ -83,8 +83,24 @@ from diagnosis.services.partner_cases import (
     sandbox_review,
 )
 from diagnosis.services.photo_requests import photos_add, photos_request
+from diagnosis.services.releases import (
+    event_record,
+    release_activate,
+    release_check,
+    release_check_ask,
+    release_not_loaded,
+    release_shadow_set,
+)
 from diagnosis.services.reviews import first_opinion_store, review_request, review_sign
+from diagnosis.services.shadows import shadow_ask, shadow_run, shadows_sweep
 from diagnosis.services.steps import WrongState, case_apply_triage, review_due
+from diagnosis.services.training_exports import (
+    is_whole,
+    training_export_build,
+    training_export_fetched,
+    training_export_request,
+    training_exports_sweep,
+)
 from diagnosis.services.uploads import (
     UploadError,
     WrongOffset,
@@ -161,12 +177,14 @@ __all__ = [
     "endpoint_test",
     "endpoint_update",
     "event_publish",
+    "event_record",
     "files_delete_pending",
     "files_forget",
     "first_opinion_store",
     "intake_erase",
     "intake_expire",
     "intake_submit",
+    "is_whole",
     "lesion_create",
     "lesion_delete",
     "lesion_rename",
@@ -197,6 +215,11 @@ __all__ = [
     "photos_add",
     "photos_request",
     "png_of_heatmap",
+    "release_activate",
+    "release_check",
+    "release_check_ask",
+    "release_not_loaded",
+    "release_shadow_set",
     "reminder_set",
     "reminder_stop",
     "reminders_send",
@@ -213,6 +236,13 @@ __all__ = [
     "sandbox_review",
     "saved_view_delete",
     "saved_view_store",
+    "shadow_ask",
+    "shadow_run",
+    "shadows_sweep",
+    "training_export_build",
+    "training_export_fetched",
+    "training_export_request",
+    "training_exports_sweep",
     "upload_append",
     "upload_erase",
     "upload_join",

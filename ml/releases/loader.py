@@ -117,6 +117,15 @@ def release_info(name_or_path: str | Path | None = None) -> Release:
         raise ReleaseError(f"Release {file.parent.name}: release.json cannot be read.") from error
 
 
+def unknown_release(name: str) -> Release:
+    """What is left to say of a release that is not installed any more: its name. It promises nothing."""
+    empty: dict[str, Any] = {
+        "name": name, "classes": [], "trained_classes": [], "thresholds": {}, "metrics": {},
+        "licence": {"non_commercial": True},
+    }  # fmt: skip
+    return Release(name, Path(name), (), (), (), "", "", 1.0, {}, {}, {}, 1.0, empty)
+
+
 def load_release(name_or_path: str | Path | None = None) -> Release:
     """Read a release and verify the sha256 of every file it names. Raises ``ReleaseError`` with one sentence."""
     release = release_info(name_or_path)
