@@ -5,7 +5,7 @@ PYTEST := $(PY) -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-cov
 export PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help run install css messages lint format test test-full clean
+.PHONY: help run install css messages lint format test test-full load clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test: lint css ## Linters, migrations check, all tests but the long ones, covera
 
 test-full: lint css ## The same with the long tests
 	$(PYTEST) -m ""
+
+load: install ## Upload to stored result beside the stack of the paper; about four minutes (LOAD="--write" documents it)
+	$(PY) -m tests.load.run $(LOAD)
 
 clean: ## Remove what was installed and built; var/ (your data) stays
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis htmlcov static/build locale/*/LC_MESSAGES/*.mo

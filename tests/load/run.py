@@ -3,7 +3,8 @@
     python -m tests.load.run [--seconds 6] [--rounds 2] [--clients 1 4 16] [--write]
 
 Both stacks run on this machine; while one is measured the other is frozen. Prints a table, writes load.json and
-load.md to var/benchmarks; `--write` puts the table into docs/BENCHMARKS.md. Measure on a machine that does nothing else.
+load.md to var/benchmarks; `--write` puts the table into docs/BENCHMARKS.md. Measure on a machine that does nothing
+else.
 """
 
 from __future__ import annotations
@@ -89,15 +90,12 @@ def clients(kind: str, address: str, photo: Path, number: int, seconds: float) -
     """One measurement in a process of its own."""
     command = [sys.executable, "-m", "tests.load.clients", kind, address, str(photo)]
     command += ["--clients", str(number), "--seconds", str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
 def measure(running: dict[str, stacks.Measured], photos: dict[str, Path], asked: argparse.Namespace) -> Cells:
     cells: Cells = {key: Cell() for key in product(SIZES, asked.clients, running)}
-    for kind, stack in running.items():
-        with stack.awake():
-            clients(kind, stack.address, photos["1 MP"], 2, 2)  # warm
     for _round, size, number, kind in product(range(asked.rounds), SIZES, asked.clients, running):
         with running[kind].awake():
             tally = clients(kind, running[kind].address, photos[size], number, asked.seconds)
@@ -146,9 +144,9 @@ def missed(cells: Cells, peaks: dict[str, float]) -> list[str]:
         ratio = own["per_second"] / eager["per_second"]
         if kind == "ours" and number == RATE_CLIENTS and size == "1 MP" and ratio < RATE_TARGET:
             found.append(f"results per second with {number} clients, {size}: {ratio:.2f} < {RATE_TARGET}")
-    found += [
-        f"{role}: {peaks[role]:.0f} MB > {limit} MB" for role, limit in MEMORY_TARGETS.items() if peaks[role] > limit
-    ]
+    for role, limit in MEMORY_TARGETS.items():
+        if peaks[role] > limit:
+            found.append(f"{role}: {peaks[role]:.0f} MB > {limit} MB")
     return found
 
 

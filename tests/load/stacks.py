@@ -1,4 +1,4 @@
-"""The two stacks that `make load` compares: started, frozen while the other one is measured, and looked at for memory."""
+"""The two stacks of `make load`: started, frozen while the other one is measured, and looked at for memory."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.kit.processes import ROOT, Program
 
 START_SECONDS = 240
 # Limits of a partner, lifted by a setting: the load is to find the stack's limit, not the plan's.
-PLANS = {"trial": {"requests_per_minute": 10**6, "analyses_per_month": 10**6, "concurrent": 10**4}}
+PLANS = {"standard": {"requests_per_minute": 10**6, "analyses_per_month": 10**6, "concurrent": 10**4}}
 WEB, WORKER = "web process", "photo worker"
 ROLES = {WEB: re.compile(r"gunicorn"), WORKER: re.compile(r"inference@")}
 MEGA = 1_000_000
 
 
 class Measured:
-    """A program with its children: frozen (SIGSTOP) unless somebody measures it, so that it takes nothing from others."""
+    """A program with its children: frozen (SIGSTOP) unless it is measured, so that it takes nothing from others."""
 
     def __init__(self, program: Program, address: str) -> None:
         self.program, self.address = program, address
@@ -107,7 +107,8 @@ def start_ours(folder: Path) -> Measured:
 def partner_key(folder: Path) -> str:
     """An API key of a new partner in the database of `start_ours`."""
     code = (
-        "import django; django.setup(); from accounts.models import *; from accounts.services import partner_key_create; "
+        "import django; django.setup(); from accounts.models import *; "
+        "from accounts.services import partner_key_create; "
         "user = User.objects.create(email='load@example.org', role=Role.PARTNER); "
         "partner = Partner.objects.create(name='Load', contact=user); "
         "print(partner_key_create(partner=partner, name='load', scopes=Scope.values)[1])"
