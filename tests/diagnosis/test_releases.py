@@ -1,0 +1,211 @@
+"""Releases change without a restart: checked by a worker, activated, rolled back; nobody's photo fails for it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from diagnosis import active_release, services
+from diagnosis.models import Analysis, ModelRelease, OperatorEvent
+from diagnosis.services import WrongState
+from diagnosis.tasks import check_release_task, run_analysis_task
+from ml.serving import engine
+from tests.kit import factories
+from tests.kit.releases import write_toy_release
+
+Kind = OperatorEvent.Kind
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings, monkeypatch) -> Path:
+    """A folder with the releases `toy`, which serves, `next` and `third`."""
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(tmp_path))
+    settings.MODEL_RELEASE = "toy"
+    engine._load_engine.cache_clear()
+    monkeypatch.setattr(active_release, "_last_good", "")
+    monkeypatch.setattr(active_release, "_refused", {})
+    for name in ("toy", "next", "third"):
+        write_toy_release(tmp_path, name)
+    yield tmp_path
+    engine._load_engine.cache_clear()
+
+
+@pytest.fixture
+def operator(db):
+    return factories.OperatorFactory()
+
+
+def checked(name: str, operator) -> ModelRelease:
+    release = services.release_check_ask(name=name, operator=operator)
+    check_release_task(str(release.pk))
+    release.refresh_from_db()
+    return release
+
+
+def activate(name: str, replaces: str, operator, reason="It was better in shadow.") -> ModelRelease:
+    return services.release_activate(name=name, replaces=replaces, operator=operator, reason=reason)
+
+
+def judged_by() -> str:
+    """The release that a new case is judged by."""
+    case = factories.case_queued()
+    run_analysis_task(str(case.analyses.get().pk))
+    analysis = case.analyses.get()
+    assert analysis.status == Analysis.Status.DONE
+    return analysis.release
+
+
+def kinds() -> list[str]:
+    return list(OperatorEvent.objects.order_by("pk").values_list("kind", flat=True))
+
+
+@pytest.mark.django_db
+def test_a_release_is_checked_activated_and_rolled_back_without_a_restart(folder, operator):
+    assert judged_by() == "toy"
+    assert checked("next", operator).check_state == "good"
+    activate("next", "toy", operator)
+    assert judged_by() == "next"
+    assert "next" in Client().get(reverse("release_card")).content.decode()
+    activate("toy", "next", operator, reason="More wrong alarms than before.")
+    assert judged_by() == "toy"
+    assert kinds() == [Kind.CHECK_ASKED, Kind.CHECKED, Kind.ACTIVATED, Kind.ROLLED_BACK]
+    last = OperatorEvent.objects.first()
+    assert (last.actor, last.release, last.replaced) == (operator, "toy", "next")
+    assert last.reason == "More wrong alarms than before."
+    assert set(Analysis.objects.values_list("release", flat=True)) == {"toy", "next"}, "results name their release"
+
+
+@pytest.mark.django_db
+def test_what_was_not_checked_or_has_no_reason_is_not_activated(folder, operator):
+    with pytest.raises(WrongState, match="has to check"):
+        activate("next", "toy", operator)
+    checked("next", operator)
+    with pytest.raises(ValidationError):
+        activate("next", "toy", operator, reason="")
+    with pytest.raises(PermissionError):
+        activate("next", "toy", factories.DermatologistFactory())
+    assert active_release.active_release() == "toy"
+    assert not ModelRelease.objects.filter(active=True).exists()
+
+
+@pytest.mark.django_db
+def test_an_operator_who_saw_another_active_release_loses(folder, operator):
+    for name in ("next", "third"):
+        checked(name, operator)
+    activate("next", "toy", operator)
+    with pytest.raises(WrongState, match="Another operator"):
+        activate("third", "toy", operator)
+    assert active_release.active_release() == "next"
+
+
+def test_two_operators_race_and_one_wins(folder, on_postgres, django_db_blocker):
+    """On PostgreSQL, where both really run at once: first with no active row, then with one."""
+    with django_db_blocker.unblock():
+        operator = factories.OperatorFactory()
+        for name in ("toy", "next", "third"):
+            checked(name, operator)
+        first = race(("next", "toy"), ("third", "toy"), operator)
+        assert sorted(first) == ["lost", "won"]
+        now = active_release.active_release()
+        other = "third" if now == "next" else "next"
+        assert sorted(race((other, now), ("toy", now), operator)) == ["lost", "won"]
+        assert ModelRelease.objects.filter(active=True).count() == 1
+        assert OperatorEvent.objects.filter(kind__in=[Kind.ACTIVATED, Kind.ROLLED_BACK]).count() == 2
+
+
+def race(*moves_and_operator) -> list[str]:
+    *moves, operator = moves_and_operator
+    start, results = threading.Barrier(len(moves)), []
+
+    def move(name: str, replaces: str) -> None:
+        try:
+            start.wait()
+            activate(name, replaces, operator)
+            results.append("won")
+        except WrongState:
+            results.append("lost")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=move, args=one) for one in moves]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("harm", "sentence"),
+    [
+        (lambda path: (path / "mobilenetv3.onnx").write_bytes(b"no graph"), "does not match its checksum"),
+        (lambda path: (path / "mobilenetv3.onnx").unlink(), "is missing"),
+        (lambda path: (path / "release.json").write_text("{"), "is damaged"),
+    ],
+)
+def test_a_damaged_release_is_refused_with_a_sentence(folder, operator, harm, sentence):
+    harm(folder / "next")
+    release = checked("next", operator)
+    assert (release.check_state, sentence in release.problem) == ("bad", True), release.problem
+    assert kinds()[-1] == Kind.REFUSED
+    with pytest.raises(WrongState):
+        activate("next", "toy", operator)
+
+
+@pytest.mark.django_db
+def test_research_only_weights_are_refused_where_they_may_not_be_used(folder, operator, settings):
+    settings.ACCEPT_NON_COMMERCIAL_RELEASE = False
+    document = json.loads((folder / "next" / "release.json").read_text())
+    document["licence"]["non_commercial"] = True
+    (folder / "next" / "release.json").write_text(json.dumps(document))
+    assert "may not be used commercially" in checked("next", operator).problem
+
+
+@pytest.mark.django_db
+def test_a_worker_that_cannot_load_the_new_release_serves_the_old_one(folder, operator):
+    """It was good where it was checked; on this worker's disk it is not. No patient waits for that."""
+    assert judged_by() == "toy"
+    checked("next", operator)
+    activate("next", "toy", operator)
+    engine._load_engine.cache_clear()
+    (folder / "next" / "densenet121.onnx").write_bytes(b"half a file")
+    assert [judged_by(), judged_by()] == ["toy", "toy"]
+    told = OperatorEvent.objects.filter(kind=Kind.NOT_LOADED)
+    assert [event.release for event in told] == ["next"], "said once"
+    assert "checksum" in told[0].reason
+    (folder / "next" / "densenet121.onnx").unlink()
+    write_toy_release(folder / "repaired", "next")
+    (folder / "repaired" / "next" / "densenet121.onnx").rename(folder / "next" / "densenet121.onnx")
+    active_release._refused.clear()  # a minute later
+    assert judged_by() == "next"
+
+
+@pytest.mark.django_db
+def test_other_weights_under_the_same_name_do_not_serve(folder, operator):
+    checked("next", operator)
+    activate("next", "toy", operator)
+    ModelRelease.objects.filter(name="next").update(weights_sha256="1" * 64)
+    assert judged_by() == "toy"
+    assert "not those that were checked" in OperatorEvent.objects.get(kind=Kind.NOT_LOADED).reason
+    with pytest.raises(WrongState, match="was changed after it was checked"):
+        ModelRelease.objects.filter(name="third").delete()
+        checked("third", operator)
+        ModelRelease.objects.filter(name="third").update(weights_sha256="2" * 64)
+        activate("third", "next", operator)
+
+
+@pytest.mark.django_db
+def test_the_override_stands_above_the_row(folder, operator, settings):
+    checked("next", operator)
+    settings.RELEASE_OVERRIDE = "third"
+    with pytest.raises(WrongState, match="RELEASE_OVERRIDE"):
+        activate("next", "toy", operator)
+    assert judged_by() == "third"
