@@ -52,6 +52,9 @@ class ReviewFacts:
     icd10: str = ""
     follow_up_weeks: int | None = None
     confirmed_by: str = ""
+    severity: str = ""
+    plan: str = ""
+    differential: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class CaseFacts:
     weights_sha256: str = ""
     pseudonym: str = ""
     dermatologists: bool = False
+    sandbox: bool = False
     review: ReviewFacts | None = None
 
     @property
@@ -110,6 +114,7 @@ def facts_of_case(case: Case, analysis: Analysis | None = None) -> CaseFacts:
         photos=_photos_of_case(case, analysis),
         pseudonym=case.patient.pseudonym if case.patient else case.external_patient,
         dermatologists=DermatologistProfile.objects.verified().exists(),
+        sandbox=case.sandbox,
         review=_review_facts(case.latest_review),
         **_analysis_facts(analysis),
     )
@@ -168,6 +173,9 @@ def _review_facts(review: Review | None) -> ReviewFacts | None:
         icd10=review.icd10,
         follow_up_weeks=review.follow_up_weeks,
         confirmed_by=review.confirmed_by_name,
+        severity=review.severity,
+        plan=review.plan,
+        differential=review.differential,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from diagnosis.facts import CaseFacts, PhotoFacts
+from diagnosis.facts import CaseFacts, PhotoFacts, ReviewFacts
 from diagnosis.names import condition_label
 from diagnosis.presentation import present
 from diagnosis.questions import option_label
@@ -24,6 +24,9 @@ ICD10 = "http://hl7.org/fhir/sid/icd-10"
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 DIAGNOSTIC_SERVICE = "http://terminology.hl7.org/CodeSystem/v2-0074"
+# Data that is nobody's: https://terminology.hl7.org/CodeSystem-v3-ActReason.html, "test health data".
+TEST_DATA = {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}]}
+SEVERITIES = {"mild": "255604002", "moderate": "6736007", "severe": "24484000"}  # SNOMED CT, as in FHIR's value set
 NAMESPACE = uuid.UUID("6f0f3f0a-1d0c-5c9e-9a52-2f6f6d1d7a11")
 
 Resource = dict[str, Any]
@@ -85,9 +88,12 @@ class _Bundle:
         resources = [self.report(), self.patient(), self.urgency(), *self.media()]
         resources += [self.device()] if self.facts.release else []
         resources += [self.risk()] if self.shown["judged"] else []
-        resources += [self.practitioner()] if self.facts.review else []
+        resources += self.opinion() if self.facts.review else []
+        if self.facts.sandbox:
+            resources = [{"meta": TEST_DATA, **resource} for resource in resources]
         return {
             "resourceType": "Bundle",
+            **({"meta": TEST_DATA} if self.facts.sandbox else {}),
             "type": "collection",
             "timestamp": self.when,
             "entry": [{"fullUrl": self.address(r.pop("_name")), "resource": r} for r in resources],
@@ -124,7 +130,8 @@ class _Bundle:
     def conclusion(self) -> str:
         """Urgency first, then what is known; the standing text says whether a dermatologist has looked."""
         shown = self.shown
-        parts = [f"{shown['standing_text']}.", f"{shown['tier']['label']}.", shown["tier"]["next_step"]]
+        parts = [f"{shown['sandbox_text']}."] if shown["sandbox_text"] else []
+        parts += [f"{shown['standing_text']}.", f"{shown['tier']['label']}.", shown["tier"]["next_step"]]
         if shown["opinion"]:
             parts += [f"{shown['opinion']['diagnosis_label']}.", shown["opinion"]["note"]]
         elif self.facts.status == "failed":
@@ -208,6 +215,52 @@ class _Bundle:
                 {"outcome": concept(slug), "probabilityDecimal": round(probability, 4)} for slug, probability in ranked
             ],
             "note": [{"text": _("AI output. For cancers the highest of the photos counts; the sum may pass 1.")}],
+        }
+
+    def opinion(self) -> list[Resource]:
+        """What the dermatologist wrote beside the conclusion: other possibilities, severity and plan."""
+        review = self.facts.review
+        assert review is not None
+        resources = [self.practitioner(), self.impression(review)]
+        resources += [self.condition(review)] if review.severity else []
+        return resources + ([self.plan(review)] if review.plan or review.follow_up_weeks else [])
+
+    def impression(self, review: ReviewFacts) -> Resource:
+        """The diagnosis first, then the other possibilities, the likeliest first."""
+        named = [concept(review.diagnosis, review.diagnosis_text), *({"text": name} for name in review.differential)]
+        return {
+            "_name": "impression",
+            "resourceType": "ClinicalImpression",
+            "status": "completed",
+            "subject": self.link("patient"),
+            "date": review.signed_at.isoformat(),
+            "assessor": self.link("practitioner"),
+            "finding": [{"itemCodeableConcept": one} for one in named],
+        }
+
+    def condition(self, review: ReviewFacts) -> Resource:
+        severity = {"system": SNOMED, "code": SEVERITIES[review.severity], "display": review.severity.capitalize()}
+        return {
+            "_name": "condition",
+            "resourceType": "Condition",
+            "subject": self.link("patient"),
+            "code": concept(review.diagnosis, review.diagnosis_text),
+            "severity": {"coding": [severity]},
+            "recordedDate": review.signed_at.isoformat(),
+            "asserter": self.link("practitioner"),
+        }
+
+    def plan(self, review: ReviewFacts) -> Resource:
+        texts = [review.plan, self.shown["opinion"]["follow_up_text"]]
+        return {
+            "_name": "plan",
+            "resourceType": "CarePlan",
+            "status": "active",
+            "intent": "plan",
+            "subject": self.link("patient"),
+            "created": review.signed_at.isoformat(),
+            "author": self.link("practitioner"),
+            "description": " ".join(text for text in texts if text),
         }
 
     def practitioner(self) -> Resource:

@@ -1,4 +1,4 @@
-"""How often one address may ask the public check."""
+"""How often one address may ask the public check, and one person for reports."""
 
 from __future__ import annotations
 
@@ -22,9 +22,18 @@ class VerifyThrottle(SimpleRateThrottle):
         return f"verify-{get_adapter(request).get_client_ip(request)}"
 
 
-def seconds_to_wait(request: HttpRequest) -> int:
-    """0 when this check may go on and is counted; otherwise the seconds until the next one may."""
-    throttle = VerifyThrottle()
+class MakeThrottle(SimpleRateThrottle):
+    """10 reports a minute for a person: drawing and signing one takes a web process about half a second."""
+
+    scope = "make_report"
+    rate = "10/min"
+
+    def get_cache_key(self, request: Request, view: APIView) -> str:
+        return f"make-report-{request.user.pk}"
+
+
+def seconds_to_wait(request: HttpRequest, throttle: SimpleRateThrottle) -> int:
+    """0 when this request may go on and is counted; otherwise the seconds until the next one may."""
     if throttle.allow_request(cast("Request", request), cast("APIView", None)):
         return 0
     return max(1, round(throttle.wait() or 1))

@@ -27,7 +27,7 @@ from reports.signing import sign_pdf
 # Readers of bytes, not facts; the photos themselves are named by id and never change.
 NOT_FACTS = ("read", "read_heatmap")
 # Raise it when words or layout change: cases then get a new PDF, and the earlier one stays as what it was.
-LAYOUT = 2
+LAYOUT = 3
 WAITING = ("none", "queued", "running")
 
 

@@ -40,6 +40,7 @@ def report_summary(report: Report) -> dict[str, Any]:
         "standing_label": report.get_standing_display(),
         "replaced": _is_replaced(report),
         "version": report.version,
+        "sandbox": report.case.sandbox,
         "made_at": report.created_at,
         "language": get_language_info(report.language)["name_translated"],
         "sha256": report.sha256,

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -18,7 +18,7 @@ from accounts.requests import PersonRequest
 from diagnosis import access
 from reports import services
 from reports.forms import ReportForm, VerifyForm
-from reports.limits import seconds_to_wait
+from reports.limits import MakeThrottle, VerifyThrottle, seconds_to_wait
 from reports.models import Report
 from reports.verification import file_check, read_code, report_summary
 
@@ -31,6 +31,9 @@ def report_create(request: PersonRequest, case_id: uuid.UUID) -> HttpResponseBas
     form = ReportForm(request.POST)
     if not form.is_valid():
         messages.warning(request, _("Please choose a language and paper from the list, and a shorter name."))
+        return redirect("case_detail", case_id)
+    if seconds := seconds_to_wait(request, MakeThrottle()):
+        messages.warning(request, _wait_text(seconds))
         return redirect("case_detail", case_id)
     wanted = form.cleaned_data
     try:
@@ -46,6 +49,15 @@ def report_create(request: PersonRequest, case_id: uuid.UUID) -> HttpResponseBas
     return redirect("report_download", report.pk)
 
 
+def _wait_text(seconds: int) -> str:
+    text = ngettext(
+        "You have asked for many reports. Please wait %(n)d second and try again.",
+        "You have asked for many reports. Please wait %(n)d seconds and try again.",
+        seconds,
+    )
+    return text % {"n": seconds}
+
+
 @login_required
 @require_GET
 def report_download(request: PersonRequest, report_id: uuid.UUID) -> HttpResponseBase:
@@ -59,7 +71,7 @@ def report_download(request: PersonRequest, report_id: uuid.UUID) -> HttpRespons
 def report_verify(request: HttpRequest, code: str = "") -> HttpResponse:
     """Open to everybody: status and hash of the report with this code, and the check of a file."""
     typed = code or request.GET.get("code", "")
-    if (typed or request.method == "POST") and (seconds := seconds_to_wait(request)):
+    if (typed or request.method == "POST") and (seconds := seconds_to_wait(request, VerifyThrottle())):
         answer = render(request, "reports/report_verify.html", {"form": VerifyForm(), "seconds": seconds}, status=429)
         answer.headers["Retry-After"] = str(seconds)
         return answer

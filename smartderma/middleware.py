@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 
@@ -35,8 +36,15 @@ class BodyLimitMiddleware:
             limit = settings.MAX_PART_BYTES
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdigit() and int(length) > limit:
-            return HttpResponse(_("This upload is too large."), status=413, content_type="text/plain")
+            return self._refusal(request)
         return self.get_response(request)
+
+    @staticmethod
+    def _refusal(request: HttpRequest) -> HttpResponse:
+        """A page for a browser's form, a sentence for a script."""
+        if "text/html" in request.headers.get("Accept", ""):
+            return render(request, "413.html", status=413)
+        return HttpResponse(_("This upload is too large."), status=413, content_type="text/plain; charset=utf-8")
 
 
 class PrivateCacheMiddleware:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from fhir.resources.R4B.bundle import Bundle
@@ -119,3 +120,29 @@ def test_addresses_are_the_same_in_every_run_and_differ_between_cases():
     first, again = bundle(samples.assessed()), bundle(samples.assessed())
     assert first == again
     assert bundle(samples.assessed(pseudonym="P-OTHER"))["entry"][0]["fullUrl"] != first["entry"][0]["fullUrl"]
+
+
+def test_what_the_dermatologist_wrote_travels_along():
+    written = {
+        "severity": "moderate",
+        "plan": "Emollient twice a day.",
+        "follow_up_weeks": 4,
+        "differential": ["Tinea"],
+    }
+    found = bundle(samples.signed(diagnosis="eczema", **written))
+    Bundle.model_validate_json(json.dumps(found))
+    (impression,) = of_type(found, "ClinicalImpression")
+    assert [finding["itemCodeableConcept"]["text"] for finding in impression["finding"]] == ["Eczema", "Tinea"]
+    assert of_type(found, "Condition")[0]["severity"]["coding"][0]["code"] == "6736007"
+    plan = of_type(found, "CarePlan")[0]["description"]
+    assert plan == "Emollient twice a day. Please have it looked at again after 4 weeks."
+    assert of_type(bundle(samples.signed()), "CarePlan") == []
+
+
+def test_what_the_sandbox_made_says_so():
+    found = bundle(replace(samples.signed(), sandbox=True))
+    Bundle.model_validate_json(json.dumps(found))
+    everything = [found, *(entry["resource"] for entry in found["entry"])]
+    assert {one["meta"]["tag"][0]["code"] for one in everything} == {"HTEST"}
+    assert report_of(found)["conclusion"].startswith("TEST of a program, not a result")
+    assert "HTEST" not in json.dumps(bundle(samples.signed()))

@@ -346,3 +346,11 @@ def test_what_could_not_be_judged_says_why_it_is_urgent_all_the_same():
     text = text_of(samples.inconclusive(tier="urgent", fired=rules))
     assert flat("we do not take back a warning because a photo is poor") in text
     assert "elanoma" not in text.split("Answersgiven")[0]
+
+
+def test_a_report_of_the_sandbox_says_on_every_page_that_it_is_a_test():
+    words = "TESTofaprogram,notaresult"
+    pages = [flat(page.extract_text()) for page in reader(replace(samples.signed(), sandbox=True)).pages]
+    assert len(pages) <= 2
+    assert all(words in page for page in pages)
+    assert not any(words in flat(page.extract_text()) for page in reader("final").pages)

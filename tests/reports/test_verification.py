@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import AccessLog
 from diagnosis import services
+from diagnosis.models import Case
 from reports.certificates import signing_identity
 from reports.context import grouped
 from reports.models import Report, verification_code
@@ -158,3 +159,11 @@ def test_few_queries(client, django_assert_max_num_queries):
     report = report_render(case=factories.case_signed())
     with django_assert_max_num_queries(4):
         client.get(reverse("report_verify", args=[report.code]))
+
+
+def test_the_check_of_a_sandbox_report_says_that_it_is_a_test(client):
+    key, _text = factories.partner_key(sandbox=True)
+    case = factories.case_done(partner=key.partner)
+    Case.objects.update(sandbox=True)
+    report = report_render(case=Case.objects.get(pk=case.pk))
+    assert "a test of a program, not a result" in text_of(client.get(reverse("report_verify", args=[report.code])))

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.models import AccessLog
@@ -88,3 +89,23 @@ def test_what_does_not_exist_is_404(client):
     client.force_login(factories.PatientFactory())
     assert create(client, uuid.uuid4()).status_code == 404
     assert client.get(reverse("report_download", args=[uuid.uuid4()])).status_code == 404
+
+
+def test_nobody_makes_reports_without_end(client):
+    case = factories.case_queued()
+    client.force_login(case.patient)
+    for _ in range(11):
+        answer = create(client, case.pk)
+    page = client.get(answer.url).content.decode()
+    assert "You have asked for many reports. Please wait" in page
+    assert page.count("still being checked. The report") == 10
+
+
+def test_a_file_that_is_too_large_for_the_check_gets_a_page(client, settings):
+    settings.MAX_BODY_BYTES = 10
+    file = SimpleUploadedFile("report.pdf", b"%PDF" * 10, "application/pdf")
+    answer = client.post(reverse("report_verify"), {"file": file}, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert "This upload is too large" in answer.content.decode()
+    script = client.post(reverse("report_verify"), {"file": file})
+    assert (script.status_code, script["Content-Type"]) == (413, "text/plain; charset=utf-8")
