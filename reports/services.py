@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.utils import translation
+from django.db.models import Exists, OuterRef
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from diagnosis.facts import CaseFacts, facts_of_case
-from diagnosis.models import Case, WebhookEvent
+from diagnosis.models import Analysis, Case, Review, WebhookEvent
 from diagnosis.services import event_publish
 from diagnosis.services.files import files_vanish_on_failure
 from reports.certificates import Identity, signing_identity
@@ -29,6 +32,11 @@ NOT_FACTS = ("read", "read_heatmap")
 # Raise it when words or layout change: cases then get a new PDF, and the earlier one stays as what it was.
 LAYOUT = 3
 WAITING = ("none", "queued", "running")
+
+
+# A report that a lost message or a dead worker left unmade is made within minutes; what fails for longer is made, or
+# fails with a sentence, when somebody asks for it.
+SWEEP_AFTER, SWEEP_FOR, SWEPT_AT_ONCE = timedelta(minutes=2), timedelta(hours=1), 100
 
 
 class ReportNotReady(Exception):
@@ -59,6 +67,22 @@ def report_bytes(*, report: Report) -> bytes:
     """The stored file. Raises FileNotFoundError where it is gone."""
     with report.file.open("rb") as file:
         return file.read()
+
+
+def reports_missing() -> list[uuid.UUID]:
+    """Cases with news of the last hour, a result or a signed opinion, that have no report since."""
+    now = timezone.now()
+    span = (now - SWEEP_FOR, now - SWEEP_AFTER)
+    news = (
+        (Analysis.objects.filter(status=Analysis.Status.DONE), "finished_at"),
+        (Review.objects.all(), "signed_at"),
+    )
+    found: list[uuid.UUID] = []
+    for rows, when in news:
+        since = Report.objects.filter(case=OuterRef("case"), created_at__gte=OuterRef(when))
+        late = rows.filter(~Exists(since), **{f"{when}__range": span})
+        found += late.order_by(when).values_list("case", flat=True)[:SWEPT_AT_ONCE]
+    return list(dict.fromkeys(found))
 
 
 def _wish(case: Case, facts: CaseFacts, language: str | None, paper: str | None, person_name: str) -> dict[str, Any]:

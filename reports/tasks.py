@@ -22,3 +22,13 @@ def render_report_task(case_id: str) -> None:
         services.report_render(case=case)
     except services.ReportNotReady:
         log.info("report_not_ready", case=case_id)
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def sweep_reports_task() -> None:
+    """Beat calls this: reports that a lost message or a dead worker left unmade are asked for again."""
+    missing = services.reports_missing()
+    for case_id in missing:
+        render_report_task.delay_on_commit(str(case_id))
+    if missing:
+        log.warning("reports_missing", count=len(missing))

@@ -160,6 +160,7 @@ CELERY_BEAT_SCHEDULE = {
     "send-reminders": {"task": "diagnosis.tasks.send_reminders_task", "schedule": 900.0},
     "sweep-notices": {"task": "diagnosis.tasks.sweep_notices_task", "schedule": 60.0},
     "sweep-exports": {"task": "accounts.tasks.sweep_exports_task", "schedule": 300.0},
+    "sweep-reports": {"task": "reports.tasks.sweep_reports_task", "schedule": 300.0},
     "expire-uploads": {"task": "diagnosis.tasks.expire_uploads_task", "schedule": 900.0},
     "sweep-webhooks": {
         "task": "diagnosis.tasks.sweep_webhooks_task",

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+from celery import current_app
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -39,8 +40,12 @@ from diagnosis.services.vectors import vector_store
 from diagnosis.services.webhook_deliveries import event_publish
 
 if TYPE_CHECKING:
+    from celery.contrib.django.task import DjangoTask
+
     from diagnosis.assessment import Assessment
     from ml.serving import PhotoResult
+
+RESENT_AT_ONCE = 500
 
 
 @transaction.atomic
@@ -55,14 +60,17 @@ def analysis_queue(*, case: Case, lane: str = Lane.PATIENT, release: str = "") -
 
 def analysis_send(*, analysis: Analysis) -> None:
     """Tell the workers of its lane, after commit. Losing the message is harmless: the sweeper sends it again."""
+    _task_of(analysis.lane).delay_on_commit(str(analysis.pk))
+
+
+def _task_of(lane: str) -> DjangoTask:
     from diagnosis import tasks  # tasks import services
 
-    task = {
+    return {
         Lane.PATIENT: tasks.run_analysis_task,
         Lane.PARTNER: tasks.run_partner_analysis_task,
         Lane.BULK: tasks.run_bulk_analysis_task,
-    }[Lane(analysis.lane)]
-    task.delay_on_commit(str(analysis.pk))
+    }[Lane(lane)]
 
 
 def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
@@ -209,11 +217,32 @@ def analyses_sweep() -> dict[str, int]:
             counts["failed"] += analysis_fail(analysis=analysis, failure="crashed")
         else:
             counts["requeued"] += analysis_requeue(analysis=analysis)
-    for analysis in Analysis.objects.forgotten():
+    counts["resent"] = sum(_lost_resend(lane) for lane in Lane.values)
+    return counts
+
+
+def _lost_resend(lane: str) -> int:
+    """Send again as many of a lane as wait without a message, the oldest first. A long queue is no lost message."""
+    forgotten = Analysis.objects.forgotten().filter(lane=lane)
+    if not forgotten.exists():
+        return 0
+    lost = Analysis.objects.filter(lane=lane, status=Analysis.Status.QUEUED).count() - _messages_waiting(lane)
+    resent = list(forgotten.order_by("queued_at")[: min(max(lost, 0), RESENT_AT_ONCE)])
+    for analysis in resent:
         Analysis.objects.filter(pk=analysis.pk).update(queued_at=timezone.now())
         analysis_send(analysis=analysis)
-        counts["resent"] += 1
-    return counts
+    return len(resent)
+
+
+def _messages_waiting(lane: str) -> int:
+    """How many messages the broker holds for a lane. Raises OperationalError where the broker is down."""
+    queue = settings.CELERY_TASK_ROUTES[_task_of(lane).name]["queue"]
+    with current_app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1)
+        try:
+            return connection.default_channel.queue_declare(queue, passive=True).message_count
+        except connection.channel_errors:  # an empty queue does not exist
+            return 0
 
 
 def analysis_put_back(*, analysis: Analysis) -> None:

@@ -103,6 +103,17 @@ def test_photo_that_cannot_be_read_marks_the_row_and_the_worker_lives_on(stack):
     assert whole.analyses.get().status == Analysis.Status.DONE
 
 
+def test_a_long_queue_is_no_lost_message(broker, settings):
+    for _ in range(3):
+        factories.case_queued()
+    Analysis.objects.update(queued_at=timezone.now() - timezone.timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS + 1))
+    with redis.Redis.from_url(broker) as client:
+        assert services.analyses_sweep()["resent"] == 0
+        client.lpop("inference")
+        assert services.analyses_sweep()["resent"] == 1
+        assert client.llen("inference") == 3
+
+
 @pytest.mark.timeout(120)
 def test_missing_photo_is_an_unexpected_failure_that_is_marked_and_logged(stack):
     """A file that vanished is nobody's expected state: FAILED for the patient, a traceback for the operator."""

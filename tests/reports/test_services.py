@@ -4,11 +4,13 @@ import hashlib
 import io
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from pypdf import PdfReader
 
 from accounts.models import AccessLog
@@ -24,6 +26,7 @@ from reports.services import (
     report_bytes,
     report_latest,
     report_render,
+    reports_missing,
 )
 from reports.signing import Seal, seal_of, sign_pdf
 from reports.tasks import render_report_task
@@ -279,3 +282,21 @@ def test_erasing_a_case_erases_its_reports(django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         services.case_erase(case=case)
     assert not default_storage.exists(name)
+
+
+def test_a_report_whose_task_was_lost_is_found_by_the_sweep(time_machine):
+    start = timezone.now()
+    case = factories.case_done()  # its worker died before the report
+    factories.case_queued()
+    assert reports_missing() == []
+    time_machine.move_to(start + timedelta(minutes=3))
+    assert reports_missing() == [case.pk]
+    render_report_task(str(case.pk))
+    assert reports_missing() == []
+    services.review_request(case=case, actor=case.patient)
+    opinion = {"diagnosis": "eczema", "tier": "routine", "note_to_patient": "Use the cream."}
+    services.review_sign(case=case, reviewer=factories.DermatologistFactory(), **opinion)
+    time_machine.move_to(start + timedelta(minutes=6))
+    assert reports_missing() == [case.pk]
+    time_machine.move_to(start + timedelta(hours=3))
+    assert reports_missing() == []
