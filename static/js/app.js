@@ -32,12 +32,13 @@
     note.querySelector("[data-count]").textContent = count;
   }
 
-  // One tab sends; a check that is being written on this page is sent by its page.
+  // One tab sends; a check that is being written on this page is sent by its page. One that was taken while nobody was
+  // logged in is nobody's: it waits until somebody says on the page of waiting checks that it is theirs.
   async function sendAll() {
     if (!navigator.onLine || !site.person()) return;
     const here = document.querySelector("[data-steps] [name=submission_key]")?.value;
     const work = async () => {
-      for (const check of await mine()) if (check.key !== here) await sendOne(check);
+      for (const check of await mine()) if (check.person && check.key !== here) await sendOne(check);
     };
     if (!navigator.locks) return work();
     await navigator.locks.request("smartderma-checks", { ifAvailable: true }, (lock) => lock && work());
@@ -56,6 +57,10 @@
   }
 
   site.sendAll = sendAll;
+  site.claim = async (check) => {
+    await site.device.keep({ ...check, person: site.person() });
+    await sendAll();
+  };
 
   async function signOut(event) {
     if (!note || new URL(event.target.action).pathname !== note.dataset.logout) return;

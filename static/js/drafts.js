@@ -64,10 +64,14 @@
     const when = new Date(check.created).toLocaleString(`${document.documentElement.lang}-u-nu-latn`, { dateStyle: "medium", timeStyle: "short" });
     made.querySelector("[data-when]").textContent = when;
     made.querySelector("[data-photos-count]").textContent = check.photos.length;
-    made.querySelector("[data-state]").textContent = list.dataset[`${check.state || "waiting"}Label`];
+    const unclaimed = !check.person && Boolean(site.person());
+    made.querySelector("[data-state]").textContent = list.dataset[`${unclaimed ? "unclaimed" : check.state || "waiting"}Label`];
+    const mine = made.querySelector("[data-claim]");
+    mine.hidden = !unclaimed;
+    mine.addEventListener("click", () => site.claim(check));
     made.querySelector("[data-delete]").addEventListener("click", () => site.device.forget(check.key));
     const open = made.querySelector("[data-open]");
-    open.hidden = check.state !== "stopped" || !navigator.onLine;
+    open.hidden = unclaimed || check.state !== "stopped" || !navigator.onLine;
     open.addEventListener("click", () => finish(check));
     return made;
   }

@@ -132,6 +132,22 @@ def test_checks_are_deleted_by_hand_and_at_sign_out(address: str, phone: Page, s
     assert kept_checks(phone) == []
 
 
+def test_a_check_taken_while_nobody_was_logged_in_asks_whose_it_is(address: str, phone: Page, screenshots: Path):
+    log_in(phone.context, address, factories.PatientFactory())
+    phone.goto(address + reverse("case_list"))
+    phone.evaluate(CHECK.replace("smartderma.person()", '""'))
+    phone.goto(address + reverse("my_data"))
+    expect(phone.get_by_text("Checks that wait on this device:")).to_be_visible()
+    phone.evaluate("smartderma.sendAll()")
+    assert [check["state"] for check in kept_checks(phone)] == ["login"], "nothing is sent unasked"
+    phone.get_by_role("link", name="See or delete them").click()
+    expect(phone.get_by_text("Taken while nobody was logged in. Is it yours?")).to_be_visible()
+    phone.screenshot(path=screenshots / "app-unclaimed-390.png", full_page=True)
+    with phone.expect_request("**/cases/new/"):
+        phone.get_by_role("button", name="It is mine: send it").click()
+    assert [bool(check["person"]) for check in kept_checks(phone)] == [True]
+
+
 def test_a_check_of_somebody_else_is_neither_sent_nor_kept(address: str, phone: Page):
     log_in(phone.context, address, factories.PatientFactory())
     phone.goto(address + reverse("case_list"))
