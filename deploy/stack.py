@@ -62,6 +62,7 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     celery = f"{after_web} && exec {python} -m celery --quiet -A smartderma"
     quiet = "--without-gossip --without-mingle --loglevel INFO"
     worker = f"{celery} worker --pool prefork --concurrency 1 {quiet}"
+    yielding = worker.replace("exec ", "exec nice -n 10 ")
     waiting = f"{celery} worker --pool threads --concurrency 4 {quiet}"  # it mostly waits for other people's servers
     log_ins, schedule = folder / "run" / "log-ins.txt", folder / "run" / "beat-schedule"
     return {
@@ -69,8 +70,9 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
         f"exec {python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
         # It takes from both queues in turn: a flood from partners makes no patient wait.
         "inference": f"{worker} --queues {queue},{queue}-partners --hostname inference@%h",
-        "bulk": f"{worker.replace('exec ', 'exec nice -n 10 ')} --queues bulk --hostname bulk@%h",
-        "default": f"{worker} --queues default --hostname default@%h --max-tasks-per-child 200",
+        "bulk": f"{yielding} --queues bulk --hostname bulk@%h",
+        # Reports are made while nobody's photo needs the processor; somebody who asks for one meanwhile has it made.
+        "default": f"{yielding} --queues default --hostname default@%h --max-tasks-per-child 200",
         "webhooks": f"{waiting} --queues webhooks --hostname webhooks@%h",
         "beat": f"{celery} beat --schedule '{schedule}' --pidfile= --loglevel WARNING",
     }
@@ -102,7 +104,8 @@ def announce(address: str, public: str, log_ins: Path) -> None:
 
 def main() -> int:
     folder, host, port = Path(os.environ["VAR_DIR"]), os.environ["HOST"], os.environ["PORT"]
-    local = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  (compared, not bound)
+    everywhere = host.strip("[]") and ipaddress.ip_address(host.strip("[]")).is_unspecified if _is_ip(host) else False
+    local = "127.0.0.1" if everywhere else host
     address, public = f"http://{local}:{port}", f"http://localhost:{port}"
     server = set_environment(public)
     stack = Stack()

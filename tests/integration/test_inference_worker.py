@@ -46,10 +46,10 @@ def test_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothin
     stack.environment |= SHORT | SEVERAL
     stack.worker("default")
     stack.beat()
-    worker = stack.worker("inference")
     patient = factories.PatientFactory()
     for _ in range(30):
         factories.case_queued(patient=patient)
+    worker = stack.worker("inference")
     wait_for(lambda: states()["running"] >= 2, what="a batch that is running")
     worker.kill()
     assert states()["running"] >= 1, "the kill came too late to prove anything"

@@ -120,7 +120,7 @@ class OurClient(Client):
 
     @staticmethod
     def own_headers() -> dict[str, str]:
-        return {"Authorization": f"Bearer {os.environ['LOAD_KEY']}"}
+        return {"Authorization": f"Bearer {os.environ['LOAD_KEY']}", "X-Forwarded-Proto": "https"}
 
 
 KINDS = {"ours": OurClient, "eager": EagerClient}

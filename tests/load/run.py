@@ -176,8 +176,7 @@ def main() -> int:
         try:
             running["eager"] = stacks.start_eager(folder)
             running["eager"].freeze()
-            running["ours"] = stacks.start_ours(folder / "site")
-            os.environ["LOAD_KEY"] = stacks.partner_key(folder / "site")
+            running["ours"], os.environ["LOAD_KEY"] = stacks.start_ours(folder / "site")
             running["ours"].freeze()
             cells = measure(running, write_photos(folder), asked)
         finally:
