@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from diagnosis import views_desk, views_more_photos, views_operator, views_review
+from diagnosis import views_desk, views_more_photos, views_numbers, views_operator, views_review
 
 urlpatterns = [
     path("review/", views_review.review_queue, name="review_queue"),
@@ -20,6 +20,9 @@ urlpatterns = [
     path("review/<uuid:case_id>/first/", views_review.review_first_opinion, name="review_first_opinion"),
     path("review/<uuid:case_id>/new-photos/", views_review.review_photos, name="review_photos"),
     path("heatmaps/<int:finding_id>/<slug:member>/", views_review.member_map, name="member_map"),
+    path("numbers/", views_numbers.numbers, name="numbers"),
+    path("numbers/<slug:page>/", views_numbers.numbers, name="numbers_page"),
+    path("numbers/<slug:page>/<slug:key>.csv", views_numbers.numbers_table, name="numbers_table"),
     path("operator/overview/", views_operator.operator_overview, name="operator_overview"),
     path("photos/for/<uuid:case_id>/", views_more_photos.photos_add, name="photos_add"),
 ]

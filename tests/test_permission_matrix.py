@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from accounts.services_export import export_request
 from accounts.tasks import build_export_task
 from diagnosis import images, services
-from diagnosis.models import Case
+from diagnosis.models import Case, ModelRelease
 from diagnosis.notices import SALT
 from reports.services import report_render
 from tests.kit import factories, photos
@@ -42,6 +42,7 @@ PRIVATE = allow(200, "owner")  # the case was not sent to them
 
 PRIVATE_MAP = allow(404)  # no page of a patient shows it
 OWNER_422 = allow(422, "owner")
+NUMBERS = allow(200, "operator", *READERS)  # figures without any person
 REVIEW_STEPS = {"review_take": 302, "review_release": 302, "review_first_opinion": 422, "review_photos": 422}
 
 
@@ -168,6 +169,23 @@ MATRIX: dict[str, list[Row]] = {
     "note_template_edit": [Row(allow(200, "dermatologist"), case="desk", part="text")],
     "note_template_delete": [Row(allow(302, "dermatologist"), method="post", case="desk", part="text")],
     "operator_overview": [Row(allow(200, "operator"))],
+    "release_list": [Row(allow(200, "operator"))],
+    "release_check": [Row(allow(302, "operator"), method="post", case="release", part="name")],
+    "release_activate": [
+        Row(allow(422, "operator"), method="post", case="release", part="name"),
+        Row(allow(302, "operator"), method="post", case="release", part="name", data={"replaces": "x", "reason": "y"}),
+    ],
+    "release_shadow": [
+        Row(allow(302, "operator"), method="post", case="release", part="name", data={"percent": "10"})
+    ],
+    "shadow_comparison": [
+        Row(allow(200, "operator"), case="release", part="name"), Row(allow(404), case="no release", part="name")
+    ],
+    "training_exports": [Row(allow(200, "operator")), Row(allow(302, "operator"), method="post")],
+    "training_export_file": [Row(allow(200, "operator"), case="training", part="archive")],
+    "numbers": [Row(NUMBERS)],
+    "numbers_page": [Row(NUMBERS, case="site", part="numbers"), Row(allow(404), case="site", part="no numbers")],
+    "numbers_table": [Row(NUMBERS, case="site", part="table"), Row(allow(404), case="site", part="no table")],
     "licence_apply": [Row({**OPEN, "operator": 404, "partner": 404})],
     "licence_document": [Row(allow(200, "unverified", "operator"), case="desk", part="licence")],
     # The API knows keys, not log-ins: a session gets nothing. Keys: tests/diagnosis/test_api_matrix.py.
@@ -280,7 +298,8 @@ def people() -> dict[str, object]:
 @pytest.fixture
 def objects(people, request) -> dict[tuple[str, str], object]:
     """Ids of a case that only its owner may see, and of one that was sent to the dermatologists."""
-    ids = {("site", "language"): "en"}
+    ids = {("site", "language"): "en", ("site", "numbers"): "model", ("site", "no numbers"): "people"}
+    ids |= {("site", "table"): ("work", "turnaround"), ("site", "no table"): ("work", "people")}
     for name, make in (("private", factories.case_done), ("sent", factories.case_in_review)):
         case = make(patient=people["owner"])
         analysis, image = case.analyses.get(), case.images.get()
@@ -302,6 +321,8 @@ def objects(people, request) -> dict[tuple[str, str], object]:
     if {"attachment", "export", "certificate", "stop"} & asked_for(request):
         ids |= own_data(people["owner"], ids["sent", "case"])
     ids |= desk(people)
+    if {"name", "archive"} & asked_for(request):
+        ids |= operations(people["operator"])
     return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
 
 
@@ -343,6 +364,18 @@ def desk(people) -> dict[tuple[str, str], object]:
         ("desk", "text"): reader.note_templates.create(title="Hello", text="Hello.").pk,
         ("desk", "licence"): applicant.pk,
         ("asked", "case"): factories.case_asked(patient=people["owner"]).pk,
+    }
+
+
+def operations(operator) -> dict[tuple[str, str], object]:
+    """A release that was checked, one that nobody knows, and an export for training that is ready."""
+    ModelRelease.objects.create(name="candidate", check_state="good", weights_sha256="0" * 64)
+    export = services.training_export_request(operator=operator)
+    services.training_export_build(export_id=export.pk)
+    return {
+        ("release", "name"): "candidate",
+        ("no release", "name"): "nosuch",
+        ("training", "archive"): export.pk,
     }
 
 

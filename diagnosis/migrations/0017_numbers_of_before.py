@@ -12,8 +12,8 @@ def fill(apps, schema_editor):
     done.update(top_condition=Coalesce(Subquery(likeliest[:1]), Value("")))
     known = Read.objects.filter(analysis__outcome="assessed", analysis__predictions__condition=F("diagnosis"))
     for pk, analysis, condition in known.values_list("pk", "analysis", "diagnosis").iterator():
-        chances = dict(Prediction.objects.filter(analysis=analysis).values_list("condition", "probability"))
-        rank = 1 + sum(chance > chances[condition] for chance in chances.values())
+        listed = Prediction.objects.filter(analysis=analysis).order_by("-probability", "pk")
+        rank = list(listed.values_list("condition", flat=True)).index(condition) + 1
         Read.objects.filter(pk=pk).update(model_rank=rank)
 
 

@@ -75,9 +75,7 @@ def _kappa_variance(cells: Mapping[tuple[str, str], float], value: float, expect
     agreed = sum(
         chance * (1 - (first[one] + second[one]) * rest) ** 2 for (one, other), chance in cells.items() if one == other
     )
-    differed = sum(
-        chance * (second[one] + first[other]) ** 2 for (one, other), chance in cells.items() if one != other
-    )
+    differed = sum(chance * (second[one] + first[other]) ** 2 for (one, other), chance in cells.items() if one != other)
     return (agreed + rest**2 * differed - (value - expected * rest) ** 2) / (1 - expected) ** 2
 
 

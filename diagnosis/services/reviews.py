@@ -138,12 +138,10 @@ def _read_create(case: Case, reader: User, opinion: dict[str, Any], **reasons: s
 
 
 def _model_rank(case: Case, diagnosis: str) -> int | None:
-    """Where the model had this diagnosis among all, 1 for the likeliest; None where it names none or not this one."""
+    """The place of this diagnosis in the model's list, from 1 on; None where it names none or not this one."""
     analysis = case.latest_analysis
-    chances = {one.condition: one.probability for one in analysis.named_predictions} if analysis else {}
-    if diagnosis not in chances:
-        return None
-    return 1 + sum(chance > chances[diagnosis] for chance in chances.values())
+    named = [one.condition for one in analysis.named_predictions] if analysis else []
+    return named.index(diagnosis) + 1 if diagnosis in named else None
 
 
 def _conclude(case: Case, read: Read, *, amendment_reason: str, second_read: bool) -> Review | None:

@@ -8,22 +8,25 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import DermatologistProfile, Partner, Purpose, Role, Scope, User
 from accounts.services import consent_set, partner_key_create
 from accounts.services_licence import dermatologist_verify
 from diagnosis import images, services
 from diagnosis.demo import draw_jpeg
+from diagnosis.demo_history import history_create
 from diagnosis.models import Case
 from diagnosis.questions import clean_answers
 from diagnosis.tasks import run_analysis_task
 
 # Public on purpose: these accounts exist in development only (smartderma.E004).
-PASSWORD = "demo-skin-2026"  # noqa: S105
+PASSWORD = "demo-skin-2026"
 ACCOUNTS = {
     "patient@demo.example": Role.PATIENT,
     "derma@demo.example": Role.DERMATOLOGIST,
     "derma2@demo.example": Role.DERMATOLOGIST,
+    "derma3@demo.example": Role.DERMATOLOGIST,
     "operator@demo.example": Role.OPERATOR,
     "partner@demo.example": Role.PARTNER,
 }
@@ -50,6 +53,7 @@ CLINICS: dict[str, dict[str, Any]] = {
         "latitude": 51.507,
         "longitude": -0.128,
     },
+    "derma3@demo.example": {"full_name": "Dr Third Reader", "licence_number": "DEMO-3", "licence_country": "ES"},
 }
 ADULT = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "skin_type": "II"}
 CASES: tuple[tuple[dict[str, Any], dict[str, Any], bool], ...] = (
@@ -81,7 +85,9 @@ class Command(BaseCommand):
             users = {email: self.account(email, role) for email, role in ACCOUNTS.items()}
             for email, clinic in CLINICS.items():
                 licence(users[email], clinic, users["operator@demo.example"])
-            self.partner(users["partner@demo.example"])
+            partner = self.partner(users["partner@demo.example"])
+            if not partner.cases.exists():
+                history_create(partner=partner, readers=[users[email] for email in CLINICS], now=timezone.now())
         demo_cases(users["patient@demo.example"], users["derma@demo.example"])
         self.stdout.write(f"Demo log-ins (password {PASSWORD}): {', '.join(ACCOUNTS)}")
 
@@ -93,11 +99,13 @@ class Command(BaseCommand):
             EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         return user
 
-    def partner(self, contact: User) -> None:
-        partner, created = Partner.objects.get_or_create(name="Demo Partner", defaults={"contact": contact})
+    def partner(self, contact: User) -> Partner:
+        terms = {"contact": contact, "retention_days": 365}
+        partner, created = Partner.objects.get_or_create(name="Demo Partner", defaults=terms)
         if created:
             _key, text = partner_key_create(partner=partner, name="Demo key", scopes=Scope.values)
             self.stdout.write(f"API key of the demo partner, shown once: {text}")
+        return partner
 
 
 def licence(user: User, clinic: dict[str, Any], operator: User) -> None:

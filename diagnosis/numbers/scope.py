@@ -1,0 +1,52 @@
+"""What is counted: the period, and whose cases."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+
+PATIENTS = "patients"  # of the portal, in the place of a partner's id
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Days (UTC), both of them counted; `partner`: "" for all cases, `PATIENTS`, or the id of a partner."""
+
+    first: date
+    last: date
+    partner: str = ""
+    release: str = ""
+
+    @property
+    def start(self) -> datetime:
+        return datetime.combine(self.first, time.min, UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment that is not counted any more."""
+        return datetime.combine(self.last + timedelta(days=1), time.min, UTC)
+
+    @property
+    def earlier(self) -> datetime:
+        """Where the period of the same length before this one starts."""
+        return self.start - (self.end - self.start)
+
+    @property
+    def is_partner(self) -> bool:
+        """Counts of one partner are shown coarsely: see `tables.Table.coarse`."""
+        return self.partner not in {"", PATIENTS}
+
+    def of(self, rows: QuerySet[Any], case: str = "case__") -> QuerySet[Any]:
+        """The rows of cases that count; `case` leads to the case. Cases of the sandbox are nobody's."""
+        rows = rows.filter(**{f"{case}sandbox": False}).order_by()
+        if self.partner == PATIENTS:
+            return rows.filter(**{f"{case}partner": None})
+        return rows.filter(**{f"{case}partner": uuid.UUID(self.partner)}) if self.partner else rows
+
+    def within(self, rows: QuerySet[Any], moment: str, case: str = "case__") -> QuerySet[Any]:
+        """The rows whose `moment` lies in the period."""
+        return self.of(rows, case).filter(**{f"{moment}__gte": self.start, f"{moment}__lt": self.end})
