@@ -45,6 +45,10 @@ class _Failures(list[Exception]):
             self.append(error)
 
     def raise_all(self) -> None:
+        """Raise what was kept. A MemoryError ends this process only: as itself it would end Celery's main process."""
+        if any(isinstance(error, MemoryError) for error in self):
+            log.error("out_of_memory")
+            raise SystemExit("There was not enough memory.")
         if len(self) > 1:
             raise ExceptionGroup("several analyses failed", self)
         if self:
@@ -54,8 +58,8 @@ class _Failures(list[Exception]):
 def run_analysis(analysis_id: str) -> None:
     """Claim this analysis, and its neighbours where the worker takes several; predict and store each exactly once.
 
-    Raises SystemExit after the soft time limit: a thread of this process may hang in a decoder for ever, so the pool
-    gets a new one. Raises unexpected errors once their rows are marked.
+    Raises SystemExit after the soft time limit, because a thread of this process may hang in a decoder for ever, and
+    when memory ran out: the pool starts a new process. Raises unexpected errors once their rows are marked.
     """
     first = Analysis.objects.claim(analysis_id)
     if first is None:

@@ -52,7 +52,7 @@ RESENT_AT_ONCE = 500
 def analysis_queue(*, case: Case, lane: str = Lane.PATIENT, release: str = "") -> Analysis:
     """A new analysis of a case, sent to the workers once the transaction is over; `release`: one that is pinned."""
     analysis = Analysis(case=case, lane=lane, pinned_release=release)
-    analysis.full_clean()
+    analysis.full_clean(validate_constraints=False)  # the database says the same, without a query for each
     analysis.save()
     analysis_send(analysis=analysis)
     return analysis

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from diagnosis import tasks
 from diagnosis.models import Analysis, Case
 from tests.integration.test_worker_crash import SHORT, assert_each_done_once, states
 from tests.kit import factories, fragile
@@ -59,8 +60,10 @@ def test_worker_killed_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothin
 
 
 @pytest.mark.parametrize("several", [{}, SEVERAL], ids=["one by one", "in batches"])
-def test_a_photo_that_crashes_the_decoder_fails_alone(stack, several):
+def test_a_photo_that_crashes_the_decoder_fails_alone(stack, several, monkeypatch):
     """SIGSEGV, exit, a hang and no memory: four photos fail after bounded attempts, their neighbours are done."""
+    for name, seconds in (("soft_time_limit", 4), ("time_limit", 5), ("_exec_options", None)):  # who sends sets them
+        monkeypatch.setattr(tasks.run_analysis_task, name, seconds)
     stack.environment |= SHORT | {"ANALYSIS_MAX_ATTEMPTS": "2"} | several
     patient = factories.PatientFactory()
     words = [fragile.DIES, b"", fragile.EXITS, b"", fragile.HANGS, b"", fragile.EATS_MEMORY, b""]
