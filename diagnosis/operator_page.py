@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import DermatologistProfile
+from diagnosis.active_release import active_release
 from diagnosis.models import Case, PendingDeletion, ReviewState
 from diagnosis.presentation import accuracy_text
 from ml.releases.loader import ReleaseError, list_releases, release_info
@@ -38,7 +39,7 @@ def _release(name: str) -> dict[str, Any]:
         return {"name": name, "active": False, "accuracy": str(error), "non_commercial": False}
     return {
         "name": name,
-        "active": name == settings.MODEL_RELEASE,
+        "active": name == active_release(),
         "accuracy": accuracy_text(info),
         "non_commercial": info["licence"]["non_commercial"],
     }

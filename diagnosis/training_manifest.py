@@ -131,7 +131,8 @@ def _write_case(archive: zipfile.ZipFile, case: Case, judged_by: str, sifted: Si
     for image in case.images.all():
         if not image.file:
             continue
-        data = default_storage.open(image.file.name, "rb").read()
+        with default_storage.open(image.file.name, "rb") as file:
+            data = file.read()
         path = f"photos/{keyed('photo', image.pk)}.jpg"
         archive.writestr(zipfile.ZipInfo(path, EPOCH), data)
         sifted.photos += 1

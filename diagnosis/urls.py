@@ -26,4 +26,5 @@ urlpatterns = [
     path("heatmaps/<int:finding_id>/", views_patient.heatmap_file, name="heatmap_file"),
     path("", include("diagnosis.urls_review")),
     path("", include("diagnosis.urls_partner")),
+    path("", include("diagnosis.urls_operator")),
 ]
