@@ -16,5 +16,5 @@ keepalive = 5
 preload_app = True
 limit_request_line = 4094
 # The heartbeat file must not wait for a slow disk.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
 
 from deploy import install, leftovers, machine
 
@@ -24,15 +23,16 @@ def var_folder() -> Path:
     return folder
 
 
-def lock(folder: Path) -> "IO[str] | None":
+def lock(folder: Path) -> int | None:
     """Held as long as the site runs, also across exec; None when another start holds it."""
-    handle = open(folder / "run" / "lock", "w")  # noqa: SIM115  (closed by the end of the process)
-    os.set_inheritable(handle.fileno(), True)
+    descriptor = os.open(folder / "run" / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, True)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        os.close(descriptor)
         return None
-    return handle
+    return descriptor
 
 
 def first_problem(folder: Path, host: str, port: str) -> str:

@@ -6,6 +6,7 @@ A process that dies is started again; one that dies at once stops the site, for 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import multiprocessing
 import os
 import signal
@@ -102,11 +103,17 @@ def announce(address: str, public: str, log_ins: Path) -> None:
         print(f"\n{text}\n\nSmart Derma runs at {public} (Ctrl-C stops it)\n", flush=True)
 
 
+def reachable(host: str) -> str:
+    """Where this machine finds a server that listens on `host`: one that listens everywhere is here too."""
+    with contextlib.suppress(ValueError):  # a name
+        if ipaddress.ip_address(host).is_unspecified:
+            return "127.0.0.1"
+    return host
+
+
 def main() -> int:
     folder, host, port = Path(os.environ["VAR_DIR"]), os.environ["HOST"], os.environ["PORT"]
-    everywhere = host.strip("[]") and ipaddress.ip_address(host.strip("[]")).is_unspecified if _is_ip(host) else False
-    local = "127.0.0.1" if everywhere else host
-    address, public = f"http://{local}:{port}", f"http://localhost:{port}"
+    address, public = f"http://{reachable(host)}:{port}", f"http://localhost:{port}"
     server = set_environment(public)
     stack = Stack()
     if server:

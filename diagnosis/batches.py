@@ -138,7 +138,7 @@ def _read_zip(file: IO[bytes]) -> Iterator[Item]:
     _refuse_huge_directory(file)
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+    except DAMAGED as error:
         raise BatchUnreadable("not_a_zip") from error
     with archive:
         photos = _Entries(archive)

@@ -2,6 +2,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+CHECKS = "smartderma.checks"
 ADMIN_MODULES = ("accounts.admin", "diagnosis.admin", "auditlog.admin", "allauth.account.admin")
 
 
@@ -14,9 +15,7 @@ class SmartdermaConfig(AppConfig):
         from allauth.account.decorators import secure_admin_login
         from django.contrib import admin
 
-        from smartderma import checks  # noqa: F401  (registers the checks)
-
-        for name in ADMIN_MODULES:
+        for name in (CHECKS, *ADMIN_MODULES):
             import_module(name)
         # One log-in for all: its limits and the second factor hold for operators too.
         admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

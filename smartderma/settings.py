@@ -8,7 +8,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONCE, NONE, SELF
 
-from smartderma.logs import LOGGING, configure_structlog  # noqa: F401  (LOGGING is a Django setting)
+from smartderma import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -446,4 +446,5 @@ DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 AUDITLOG_DISABLE_REMOTE_ADDR = True
 PROMETHEUS_EXPORT_MIGRATIONS = False
-configure_structlog()
+LOGGING = logs.LOGGING
+logs.configure_structlog()

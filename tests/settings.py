@@ -43,8 +43,8 @@ ENVIRONMENT = {
 os.environ.pop("SECRET_KEY", None)
 os.environ.update(ENVIRONMENT)
 
-from smartderma.settings import *  # noqa: E402, F403
-from smartderma.settings import DATABASES  # noqa: E402
+from smartderma.settings import *
+from smartderma.settings import DATABASES
 
 # A file, not memory: threads, gunicorn and Celery workers of a test open the same database.
 DATABASES["default"]["TEST"] = {"NAME": str(FOLDER / "test.sqlite3")}

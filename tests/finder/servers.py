@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -41,7 +42,7 @@ class Reply:
     drip: float = 0
 
 
-class Service:
+class Service(ABC):
     """A local HTTP server in a thread. `script` holds replies that go out before the real answers start."""
 
     def __init__(self) -> None:
@@ -97,8 +98,9 @@ class Service:
         self.server.server_close()
         self.thread.join()
 
+    @abstractmethod
     def answer(self, seen: Seen) -> Reply:
-        raise NotImplementedError
+        """What it says to a request, where a test has not written down anything else."""
 
 
 def reply_json(value: object, status: int = 200, **options) -> Reply:

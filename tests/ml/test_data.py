@@ -104,7 +104,18 @@ def test_a_copy_in_the_same_part_is_no_leak(manifest: Path) -> None:
     photo = (manifest.parent / records[0]["path"]).read_bytes()
     (manifest.parent / records[1]["path"]).write_bytes(photo)
     records[1]["sha256"] = ""
-    check_manifest(read_manifest(write_manifest(manifest, records)))
+    assert first_fault(write_manifest(manifest, records)) == ""
+    records[1]["part"] = next(r["part"] for r in records if r["part"] != records[0]["part"])
+    assert first_fault(write_manifest(manifest, records)) != ""  # the same copy in another part is one
+
+
+def first_fault(manifest: Path) -> str:
+    """What `check_manifest` refuses the set for, "" where it passes."""
+    try:
+        check_manifest(read_manifest(manifest))
+    except ManifestError as fault:
+        return str(fault)
+    return ""
 
 
 def test_a_class_without_training_photos_is_refused(manifest: Path) -> None:
