@@ -1,15 +1,17 @@
-"""The engine: photos in, one `PhotoResult` per photo out. ONNX Runtime on the CPU, no torch in the process."""
+"""The engine: photos in, one `PhotoResult` per photo out. What all engines share; `ml.serving.cpu` and
+`ml.serving.torch_engine` run the networks."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,30 +21,13 @@ from ml.photo import PhotoError, open_photo
 from ml.quality import Quality
 from ml.releases.loader import Member, Release, ReleaseError, active_name, load_release
 from ml.serving import results
-from ml.serving.network import Network, Output
+from ml.serving.devices import choose_device
 from ml.serving.opinions import Opinions
 from ml.serving.preprocess import decode_side, prepare
-from ml.serving.results import PhotoResult
+from ml.serving.results import Output, PhotoResult
 
 # Data sets hold small photos; what a user may upload is checked where it is uploaded.
 MIN_SIDE = 32
-# More photos at once need more memory (8: 760 MB, 4: 480 MB) and are not faster on a CPU.
-BATCH_SIZE = 4
-DEVICES = ("auto", "cpu", "cuda")
-
-
-class EngineError(Exception):
-    """An engine that cannot start; the message is one sentence for whoever runs the worker."""
-
-
-class Engine(Protocol):
-    """What every engine offers, whatever it runs on."""
-
-    release: Release
-
-    def predict(self, photos: Sequence[bytes | bytearray | memoryview]) -> list[PhotoResult]:
-        """One result per photo, in order; a bad photo is ``unusable`` and never stops the rest."""
-        ...
 
 
 def get_engine(release: str | None = None, device: str | None = None) -> Engine:
@@ -51,21 +36,25 @@ def get_engine(release: str | None = None, device: str | None = None) -> Engine:
     ``device``: auto, cpu or cuda; default ``INFERENCE_DEVICE``, else auto. Call it in the process that predicts: an
     engine does not survive a fork, a child gets its own. Raises ``ReleaseError`` or ``EngineError``, one sentence each.
     """
-    device = device or os.environ.get("INFERENCE_DEVICE") or "auto"
-    if device not in DEVICES:
-        raise EngineError(f"INFERENCE_DEVICE is {device!r}; it can be {', '.join(DEVICES)}.")
-    if device == "cuda":
-        raise EngineError("INFERENCE_DEVICE=cuda was asked for, but this version has no CUDA engine: use cpu or auto.")
+    chosen = choose_device(device)
     with _LOADING:
-        return _load_engine(str(release or active_name()), os.getpid())
+        return _load_engine(str(release or active_name()), chosen, os.getpid())
 
 
 _LOADING = threading.Lock()
 
 
 @lru_cache(maxsize=2)
-def _load_engine(release: str, _process: int) -> CpuEngine:
-    engine = CpuEngine(load_release(release))
+def _load_engine(release: str, device: str, _process: int) -> Engine:
+    loaded = load_release(release)
+    if device == "cuda":
+        from ml.serving.torch_engine import TorchEngine  # torch: only where it serves
+
+        engine: Engine = TorchEngine(loaded)
+    else:
+        from ml.serving.cpu import CpuEngine
+
+        engine = CpuEngine(loaded)
     engine.warm_up()
     return engine
 
@@ -80,20 +69,20 @@ class _Opened:
     timings: dict[str, float]
 
 
-class CpuEngine:
-    """All members of ``release`` on ``threads`` cores (default: those that the process may use)."""
+class Engine(ABC):
+    """Everything but the networks. ``decoders``: threads that open photos, ``pool`` runs them."""
 
-    def __init__(self, release: Release, *, threads: int | None = None) -> None:
+    batch_size: int
+
+    def __init__(self, release: Release, *, decoders: int) -> None:
         self.release = release
-        cores = threads or len(os.sched_getaffinity(0))
-        self._pool = ThreadPoolExecutor(max_workers=cores, thread_name_prefix="engine")
-        # Two cores: one member after the other on both takes 80 ms a photo, side by side 130 ms. Beyond about two
-        # cores a small network gains little, so that members run side by side as soon as each can have two.
-        self._side_by_side = cores >= 2 * len(release.members)
-        share = cores // len(release.members) if self._side_by_side else cores
-        self._networks = [Network(release, member, threads=share) for member in release.members]
+        self.pool = ThreadPoolExecutor(max_workers=decoders, thread_name_prefix="engine")
         self._decode_side = max(decode_side(release.members), quality.SCALE)
         self._reference = _load_reference(release)
+
+    @abstractmethod
+    def run_networks(self, batches: Sequence[np.ndarray]) -> list[Output]:
+        """One pass of every member over its batch float32 [N, 3, S, S], N up to ``batch_size``; one output each."""
 
     def warm_up(self) -> None:
         """One pass, so that the first patient does not wait for buffers; a graph that cannot run fails here."""
@@ -103,11 +92,11 @@ class CpuEngine:
     def predict(self, photos: Sequence[bytes | bytearray | memoryview]) -> list[PhotoResult]:
         """One result per photo, in order; a bad photo is ``unusable`` and never stops the rest."""
         photos = list(photos)
-        batches = (photos[start : start + BATCH_SIZE] for start in range(0, len(photos), BATCH_SIZE))
+        batches = (photos[start : start + self.batch_size] for start in range(0, len(photos), self.batch_size))
         return [result for batch in batches for result in self._predict_batch(batch)]
 
     def _predict_batch(self, photos: list) -> list[PhotoResult]:
-        opened = list(self._pool.map(self._open, photos))
+        opened = list(self.pool.map(self._open, photos))
         judged = self._judge([photo for photo in opened if isinstance(photo, _Opened)])
         return [next(judged) if isinstance(photo, _Opened) else self._unusable(photo) for photo in opened]
 
@@ -130,16 +119,12 @@ class CpuEngine:
     def _judge(self, photos: list[_Opened]) -> Iterator[PhotoResult]:
         if not photos:
             return iter(())
-        outputs = self._run_networks(photos)
-        stages = {n.member.name: output.milliseconds for n, output in zip(self._networks, outputs, strict=True)}
+        members = self.release.members
+        outputs = self.run_networks([np.stack([photo.arrays[m.name] for photo in photos]) for m in members])
+        stages = {member.name: output.milliseconds for member, output in zip(members, outputs, strict=True)}
         opinions = _timed(stages, "vote", Opinions.gather, self.release, outputs, self._reference)
         shared = {stage: total / len(photos) for stage, total in stages.items()}
         return iter([self._result(photo, opinions, row, shared) for row, photo in enumerate(photos)])
-
-    def _run_networks(self, photos: list[_Opened]) -> list[Output]:
-        batches = [np.stack([photo.arrays[n.member.name] for photo in photos]) for n in self._networks]
-        mapped = self._pool.map if self._side_by_side else map
-        return list(mapped(Network.run, self._networks, batches))
 
     def _result(self, photo: _Opened, opinions: Opinions, row: int, shared: dict[str, float]) -> PhotoResult:
         timings = {**photo.timings, **shared}

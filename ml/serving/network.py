@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
 
 from ml.releases.loader import Member, Release, ReleaseError
-
-
-@dataclass(frozen=True)
-class Output:
-    """What one network says about N photos: ``logits`` [N, C], ``embedding`` [N, D], ``cam`` [N, C, h, w] or None."""
-
-    logits: np.ndarray
-    embedding: np.ndarray
-    cam: np.ndarray | None
-    milliseconds: float
+from ml.serving.results import Output
 
 
 class Network:

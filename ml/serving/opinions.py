@@ -12,9 +12,8 @@ from ml import ensemble
 from ml.quality import Quality
 from ml.releases.loader import Member, Release
 from ml.serving import heatmaps, results
-from ml.serving.network import Output
 from ml.serving.preprocess import seen_box
-from ml.serving.results import MemberVote
+from ml.serving.results import MemberVote, Output
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,22 @@ INCONCLUSIVE_REASONS = frozenset({POOR_IMAGE, NOT_SKIN, OUT_OF_DISTRIBUTION, WID
 
 
 @dataclass(frozen=True)
+class Output:
+    """What one network says about N photos: ``logits`` [N, C], ``embedding`` [N, D], ``cam`` [N, C, h, w] or None."""
+
+    logits: np.ndarray
+    embedding: np.ndarray
+    cam: np.ndarray | None
+    milliseconds: float
+
+    def joined(self, other: Output) -> Output:
+        """This and, behind it, what the same network says about further photos."""
+        cam = None if self.cam is None or other.cam is None else np.concatenate([self.cam, other.cam])
+        arrays = (np.concatenate(pair) for pair in ((self.logits, other.logits), (self.embedding, other.embedding)))
+        return Output(*arrays, cam, self.milliseconds + other.milliseconds)
+
+
+@dataclass(frozen=True)
 class MemberVote:
     """One network's own calibrated opinion (class slug -> 0..1) and its share in the vote."""
 

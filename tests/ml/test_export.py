@@ -105,6 +105,20 @@ def test_the_map_averages_to_the_logit(members: list[Member], release: Path) -> 
     assert [member["cam"] for member in document["members"]] == [False, True]
 
 
+def test_onnx_runtime_stays_in_its_blocked_layout(tmp_path):
+    """A ReLU6 or a mean that it cannot fuse brings every map back into the plain layout: a third more time."""
+    torch.manual_seed(0)
+    net = build_network("test_efficientnet", 3, activation="relu6")
+    export_release([Member("small", "test_efficientnet", net, input_size=64)], tmp_path, classes=CLASSES)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(tmp_path / "small.onnx", options, providers=["CPUExecutionProvider"])
+    left = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
+    assert "GlobalAveragePool" in left
+    assert not {"Clip", "CastLike", "ReduceMean"} & left
+
+
 def test_a_number_beyond_half_precision_is_refused() -> None:
     net = build_network("test_resnet", 2)
     with torch.no_grad():

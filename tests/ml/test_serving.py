@@ -17,8 +17,8 @@ from PIL import ImageFilter
 from ml.explain import FOCUS_CODES
 from ml.photo import open_photo
 from ml.releases.loader import ReleaseError, load_release
-from ml.serving import EngineError, combine, get_engine, heatmaps
-from ml.serving.engine import BATCH_SIZE, CpuEngine
+from ml.serving import combine, get_engine, heatmaps
+from ml.serving.cpu import CpuEngine
 from ml.serving.preprocess import prepare, seen_box
 from ml.serving.results import PhotoResult
 from ml.taxonomy import SLUGS
@@ -129,7 +129,7 @@ def test_bad_photos_never_stop_the_rest(engine, answered):
 
 def test_any_number_and_type_of_bytes(engine):
     assert engine.predict([]) == []
-    assert len(engine.predict([bytearray(PHOTOS[0])] * (2 * BATCH_SIZE + 1))) == 2 * BATCH_SIZE + 1
+    assert len(engine.predict([bytearray(PHOTOS[0])] * (2 * engine.batch_size + 1))) == 2 * engine.batch_size + 1
     assert engine.predict((memoryview(PHOTOS[0]),))[0].outcome == "assessed"
 
 
@@ -240,14 +240,6 @@ def test_onnx_runtime_fuses_every_normalisation(toy_release, tmp_path):
 
 def test_engines_are_kept_per_release(toy_release):
     assert get_engine(str(toy_release)) is get_engine(str(toy_release), "auto")
-
-
-def test_cuda_is_refused_in_one_sentence(toy_release, monkeypatch):
-    with pytest.raises(EngineError, match="no CUDA engine"):
-        get_engine(str(toy_release), "cuda")
-    monkeypatch.setenv("INFERENCE_DEVICE", "abacus")
-    with pytest.raises(EngineError, match="abacus"):
-        get_engine(str(toy_release))
 
 
 def test_a_graph_that_cannot_be_read_is_refused(toy_copy):
