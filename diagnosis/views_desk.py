@@ -15,6 +15,7 @@ from accounts.requests import PersonRequest
 from diagnosis import access, services
 from diagnosis.icd10 import icd10_search
 from diagnosis.models import NoteTemplate
+from diagnosis.refusals import refusals_on
 from diagnosis.review_forms import NoteTemplateForm, QueueForm, SavedViewForm
 from diagnosis.views_review import dermatologist_required
 
@@ -68,11 +69,9 @@ def note_template_edit(request: PersonRequest, template_id: int) -> HttpResponse
 def _note_template_form(request: PersonRequest, template: NoteTemplate) -> HttpResponse:
     form = NoteTemplateForm(request.POST or None, instance=template)
     if request.method == "POST" and form.is_valid():
-        try:
+        with refusals_on(form):
             services.note_template_store(template=form.instance)
             return redirect("note_template_list")
-        except ValidationError as refusal:
-            form.add_error(None, refusal.messages)
     return render(request, "diagnosis/note_template_form.html", {"form": form, "template": template})
 
 

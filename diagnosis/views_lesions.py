@@ -8,7 +8,6 @@ from typing import Any, cast
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Max
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,6 +23,7 @@ from diagnosis import access, services
 from diagnosis.comparing import comparison
 from diagnosis.models import Case, Lesion, LesionNote, Reminder
 from diagnosis.recheck import lesion_label
+from diagnosis.refusals import refusals_on
 
 NEW = "new"
 
@@ -141,12 +141,10 @@ def lesion_delete(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
 def note_create(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
     lesion = access.lesion_get(request.user, lesion_id)
     form = NoteForm(request.POST)
-    if not form.is_valid():
-        return _lesion_page(request, lesion, note_form=form)
-    try:
-        services.note_create(lesion=lesion, text=form.cleaned_data["text"])
-    except services.WrongState as refusal:
-        form.add_error(None, str(refusal))
+    if form.is_valid():
+        with refusals_on(form):
+            services.note_create(lesion=lesion, text=form.cleaned_data["text"])
+    if form.errors:
         return _lesion_page(request, lesion, note_form=form)
     messages.success(request, _("Your note is saved."))
     return redirect("lesion_detail", lesion.pk)
@@ -221,17 +219,14 @@ def case_file(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
 
 def _file(request: PersonRequest, case: Case, form: FileForm) -> bool:
     """File it, or put the reason why not on the form."""
-    try:
+    with refusals_on(form):
         services.case_file_as(
             case=case,
             patient=request.user,
             lesion=form.lesions.get(form.cleaned_data["lesion"]),
             name=form.cleaned_data["name"],
         )
-    except (services.WrongState, ValidationError) as error:
-        form.add_error(None, error if isinstance(error, ValidationError) else str(error))
-        return False
-    return True
+    return not form.errors
 
 
 @patient_required

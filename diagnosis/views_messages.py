@@ -23,6 +23,7 @@ from diagnosis import access, services
 from diagnosis.forms import PHOTO_TYPES, PhotosInput
 from diagnosis.images import InspectedPhoto, inspect_uploads
 from diagnosis.models import Case
+from diagnosis.refusals import refusals_on
 from smartderma.keyset import keyset_page
 
 PAGE_SIZE = 25
@@ -100,7 +101,7 @@ def _form(request: PersonRequest) -> MessageForm:
 
 def _send(request: PersonRequest, case: Case, form: MessageForm) -> bool:
     """Send, or put the reason why not on the form."""
-    try:
+    with refusals_on(form):
         services.message_send(
             case=case,
             author=request.user,
@@ -108,10 +109,7 @@ def _send(request: PersonRequest, case: Case, form: MessageForm) -> bool:
             photos=form.photos,
             submission_key=form.cleaned_data["submission_key"],
         )
-    except (services.WrongState, ValidationError) as error:
-        form.add_error(None, error if isinstance(error, ValidationError) else str(error))
-        return False
-    return True
+    return not form.errors
 
 
 def _page(request: PersonRequest, case: Case) -> str:

@@ -7,7 +7,6 @@ import uuid
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -20,6 +19,7 @@ from diagnosis import access, services
 from diagnosis.forms import PhotosField
 from diagnosis.images import InspectedPhoto, inspect_uploads
 from diagnosis.models import Case, ReviewState
+from diagnosis.refusals import refusals_on
 
 
 class MorePhotosForm(forms.Form):
@@ -49,9 +49,6 @@ def photos_add(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
 
 
 def _add(request: PersonRequest, case: Case, form: MorePhotosForm) -> bool:
-    try:
+    with refusals_on(form):
         services.photos_add(case=case, patient=request.user, photos=form.cleaned_data["photos"])
-    except (services.WrongState, ValidationError) as refusal:
-        form.add_error(None, refusal if isinstance(refusal, ValidationError) else str(refusal))
-        return False
-    return True
+    return not form.errors

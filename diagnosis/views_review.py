@@ -6,10 +6,8 @@ import uuid
 from collections.abc import Callable
 from functools import wraps
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -22,6 +20,7 @@ from accounts.requests import PersonRequest
 from diagnosis import access, blind, services
 from diagnosis.models import Case, FirstOpinion
 from diagnosis.queue import queue_page
+from diagnosis.refusals import refusals_on
 from diagnosis.review_forms import PhotoRequestForm, QueueForm, ReviewForm, SavedViewForm, VerdictForm
 from diagnosis.review_page import review_context
 
@@ -94,24 +93,14 @@ def _sign(request: PersonRequest, case: Case, form: ReviewForm) -> bool:
     if not is_recently_authenticated(request):
         form.add_error(None, CONFIRM)
         return False
-    published = _done(form, services.review_sign, case=case, reviewer=request.user, **form.cleaned_data)
+    published = None
+    with refusals_on(form):
+        published = services.review_sign(case=case, reviewer=request.user, **form.cleaned_data)
     if published:
         messages.success(request, _("Signed. The patient's report is being updated."))
     elif not form.errors:
         messages.success(request, _("Signed. Another dermatologist reads this case before the patient hears."))
     return not form.errors
-
-
-def _done(form: forms.BaseForm, service: Callable, **values) -> object | None:
-    """The result of a service; what it refuses stands on the form."""
-    try:
-        return service(**values)
-    except services.WrongState as refusal:
-        form.add_error(None, str(refusal))
-    except ValidationError as refusal:
-        known = getattr(refusal, "error_dict", {}).keys() <= form.fields.keys()
-        form.add_error(None, refusal if known else ValidationError(refusal.messages))
-    return None
 
 
 @dermatologist_required
@@ -121,7 +110,8 @@ def review_first_opinion(request: PersonRequest, case_id: uuid.UUID) -> HttpResp
     case = access.review_case_get(request.user, case_id)
     form = VerdictForm(request.POST, instance=FirstOpinion())
     if form.is_valid():
-        _done(form, services.first_opinion_store, case=case, reader=request.user, **form.cleaned_data)
+        with refusals_on(form):
+            services.first_opinion_store(case=case, reader=request.user, **form.cleaned_data)
     if form.errors:
         return _case_page(request, case, status=422, first_form=form)
     messages.success(request, _("Your first opinion is stored. The model's answer is open now."))
@@ -165,7 +155,8 @@ def review_photos(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
     case = access.review_case_get(request.user, case_id)
     form = PhotoRequestForm(request.POST)
     if form.is_valid():
-        _done(form, services.photos_request, case=case, reader=request.user, **form.cleaned_data)
+        with refusals_on(form):
+            services.photos_request(case=case, reader=request.user, **form.cleaned_data)
     if form.errors:
         return _case_page(request, case, status=422, photo_form=form, form=None)
     messages.success(request, _("The patient is asked for new photos. The case comes back when they are here."))

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +20,7 @@ from accounts.models import Partner
 from accounts.requests import PersonRequest
 from diagnosis import access, services
 from diagnosis.models import WebhookEndpoint, WebhookEvent
+from diagnosis.refusals import refusals_on
 
 PAGE_SIZE = 20
 
@@ -60,13 +60,8 @@ def webhook_endpoint_list(request: PersonRequest) -> HttpResponse:
     """The endpoints and the form for a new one; its secret is in the answer, this once."""
     form = EndpointForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
-        try:
+        with refusals_on(form):
             endpoint, secret = services.endpoint_create(**form.cleaned_data)
-        except ValidationError as error:
-            form.add_error(None, error)  # by field
-        except services.WrongState as reason:
-            form.add_error(None, str(reason))
-        else:
             return _secret_page(request, endpoint, secret)
     page = Paginator(access.webhook_endpoints(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
     status = 422 if form.errors else 200
