@@ -18,17 +18,6 @@ pytestmark = pytest.mark.django_db
 URL = "/api/v1/analyses"
 
 
-@pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
-def auth(partner) -> dict[str, str]:
-    _key, text = factories.partner_key(partner)
-    return {"Authorization": f"Bearer {text}"}
-
-
 def body(*files: bytes, **changes) -> dict:
     uploads = [SimpleUploadedFile("photo.jpg", data) for data in files or [photos.skin(size=(320, 240))]]
     return {"photos": uploads, "answers": json.dumps(factories.ANSWERS), **changes}

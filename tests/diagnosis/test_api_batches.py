@@ -25,17 +25,6 @@ pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 
 
-@pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
-def auth(partner) -> dict[str, str]:
-    _key, text = factories.partner_key(partner)
-    return {"Authorization": f"Bearer {text}"}
-
-
 def photo(seed: int) -> bytes:
     return photos.skin(size=(160, 140), seed=seed)
 

@@ -20,17 +20,6 @@ pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
 
 
-@pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
-def auth(partner) -> dict[str, str]:
-    _key, text = factories.partner_key(partner)
-    return {"Authorization": f"Bearer {text}"}
-
-
 def post(client, path, body, auth, **headers):
     return client.post(f"{V1}{path}", body, content_type="application/json", headers={**auth, **headers})
 

@@ -24,11 +24,6 @@ OVER = [scenario for scenario in SENT if not scenario.stuck]
 
 
 @pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
 def auth(partner) -> dict[str, str]:
     _key, text = factories.partner_key(partner, sandbox=True)
     assert text.startswith("sd_test_")

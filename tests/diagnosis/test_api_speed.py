@@ -16,11 +16,6 @@ LISTS = ("analyses", "cases", "images", "reviews", "reports", "batches")
 
 
 @pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
 def key_and_auth(partner):
     key, text = factories.partner_key(partner)
     return key, {"Authorization": f"Bearer {text}"}

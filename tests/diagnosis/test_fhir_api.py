@@ -31,11 +31,6 @@ STATES = {
 
 
 @pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
 def get(client, partner):
     """`get(case)`: the answer to a request of the partner for the analysis of a case."""
     _key, text = factories.partner_key(partner)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -30,18 +29,6 @@ EXPECTED = {
     "signed": Stage.ANSWERED,
     "amended": Stage.AMENDED,
 }
-
-
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    client = Client()
-    client.force_login(patient)
-    return client
 
 
 def photos_asked(patient: User) -> Case:

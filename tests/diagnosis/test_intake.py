@@ -12,7 +12,6 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
@@ -36,18 +35,6 @@ def portrait() -> bytes:
 
 def file(content: bytes | None = None, name: str = "photo.jpg") -> SimpleUploadedFile:
     return SimpleUploadedFile(name, photos.skin() if content is None else content, "image/jpeg")
-
-
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    client = Client()
-    client.force_login(patient)
-    return client
 
 
 def form(**changes) -> dict:

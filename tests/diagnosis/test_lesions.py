@@ -24,20 +24,10 @@ from tests.kit import factories, photos
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
 def client_of(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    return client_of(patient)
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ KEY = re.compile(r"sd_(?:live|test)_[\w-]{43}")
 
 
 @pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
 def mine(client, partner):
     client.force_login(partner.contact)
     return client

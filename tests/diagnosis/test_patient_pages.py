@@ -12,24 +12,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from diagnosis.models import Case, CaseImage, IntakePhoto
 from tests.kit import factories, photos
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 URL = "/cases/new/"
-
-
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    client = Client()
-    client.force_login(patient)
-    return client
 
 
 def photo(data: bytes | None = None, name: str = "photo.jpg") -> SimpleUploadedFile:

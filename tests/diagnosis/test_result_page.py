@@ -9,7 +9,6 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from diagnosis.models import Case
 from reports.models import Report
 from reports.services import report_render
@@ -17,18 +16,6 @@ from tests.kit import factories, photos
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 BLURRED = {"code": "blurred", "severity": "high", "advice_code": "hold_still"}
-
-
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    client = Client()
-    client.force_login(patient)
-    return client
 
 
 def page_of(portal: Client, case: Case) -> str:

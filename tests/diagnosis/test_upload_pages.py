@@ -10,25 +10,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from diagnosis.models import IntakePhoto, Upload, UploadPart
 from tests.kit import factories, photos
 
 pytestmark = pytest.mark.django_db
 PART = "application/offset+octet-stream"
 PHOTO = {"submission_key": str(uuid.uuid4()), "shot": "close_up"}
-
-
-@pytest.fixture
-def patient() -> User:
-    return factories.PatientFactory()
-
-
-@pytest.fixture
-def portal(patient: User) -> Client:
-    client = Client()
-    client.force_login(patient)
-    return client
 
 
 @pytest.fixture(autouse=True)

@@ -31,11 +31,6 @@ URL = "https://clinic.example/hook"
 
 
 @pytest.fixture
-def partner():
-    return factories.PartnerFactory()
-
-
-@pytest.fixture
 def person(client, partner) -> Client:
     client.force_login(partner.contact)
     return client
