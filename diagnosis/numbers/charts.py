@@ -52,7 +52,7 @@ class Stacks:
 
 
 def bars(table: Table) -> list[BarGroup]:
-    """A group for each row with something to draw."""
+    """A group for each row with something to draw; a bar of no length says nothing beside the table."""
     amounts = [row[column].amount or 0 for row in table.rows for column in table.charted]
     most = table.most or max(amounts, default=0) or 1
     groups = [
@@ -61,7 +61,7 @@ def bars(table: Table) -> list[BarGroup]:
             [
                 Bar(number, table.columns[column].label, row[column].shown, min(round(100 * amount / most, 1), 100))
                 for number, column in enumerate(table.charted, start=1)
-                if (amount := row[column].amount) is not None
+                if (amount := row[column].amount)
             ],
         )
         for row in table.rows

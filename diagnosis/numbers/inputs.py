@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from datetime import datetime
 
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from diagnosis.active_release import active_release
 from diagnosis.models import Outcome, PhotoRequest
 from diagnosis.names import condition_label
 from diagnosis.numbers import queries
@@ -55,18 +55,24 @@ def inputs_tables(scope: Scope) -> list[Table]:
         abstention_table(checks, queries.reader_abstentions(scope)),
         photo_requests_table(queries.photo_requests(scope)),
         drift_table(measured, _release_mixes(scope)),
-        weekly_table("quality_by_week", _("Photo quality by week"), _label_with(BANDS), bands, list(BANDS)),
-        weekly_table("skin_by_week", _("Skin type by week"), skin_label, skins, [*SKIN_TYPES, ""]),
-        weekly_table("conditions_by_week", _("Likeliest condition by week"), _condition, models, [*SLUGS, ""]),
+        weekly_table("quality_by_week", _("Photo quality by week"), _labels(BANDS, _band), bands, scope),
+        weekly_table("skin_by_week", _("Skin type by week"), _labels([*SKIN_TYPES, ""], skin_label), skins, scope),
+        weekly_table("conditions_by_week", _("Likeliest condition by week"), _conditions(models), models, scope),
     ]
 
 
-def _label_with(labels: Mapping[str, Any]) -> Callable[[str], str]:
-    return lambda kind: str(labels.get(kind, kind))
+def _labels(kinds: Iterable[str], label: Callable[[str], str]) -> dict[str, str]:
+    return {kind: label(kind) for kind in kinds}
 
 
-def _condition(slug: str) -> str:
-    return condition_label(slug) if slug else _("No answer")
+def _band(kind: str) -> str:
+    return str(BANDS[kind])
+
+
+def _conditions(groups: Iterable[Group]) -> dict[str, str]:
+    """The conditions of the taxonomy, those of a newer release, and no answer."""
+    new = sorted({group["kind"] for group in groups} - {*SLUGS, ""})
+    return {**_labels([*SLUGS, *new], condition_label), "": _("No answer")}
 
 
 def abstention_table(checks: Iterable[Group], readers: Group) -> Table:
@@ -118,15 +124,15 @@ def drift_table(measured: Mapping[str, list[Group]], of_release: Mapping[str, Ma
     rows = []
     for label, groups in measured.items():
         now, before = _mix(groups, 1), _mix(groups, 0)
-        rows.append(_drift_row(label, _("The same time before"), shift(now, before)))
+        rows.append(_drift_row(_("%(mix)s, against the same time before") % {"mix": label}, shift(now, before)))
         if label in of_release:
-            rows.append(_drift_row(label, _("Test photos of the release"), _release_shift(now, of_release[label])))
+            name = _("%(mix)s, against the test photos of the release") % {"mix": label}
+            rows.append(_drift_row(name, _release_shift(now, of_release[label])))
     return Table(
         "drift",
         _("Drift"),
         [
             Column(_("What")),
-            Column(_("Compared with")),
             Column(_("Stability index")),
             Column(_("By chance up to")),
             Column(_("Observed")),
@@ -152,13 +158,13 @@ def _mix(groups: Iterable[Group], now: int) -> Counter[str]:
     return found
 
 
-def _drift_row(label: str, compared: str, found: Shift | None) -> list[Cell]:
+def _drift_row(label: str, found: Shift | None) -> list[Cell]:
     if found is None:
-        return [Words(label), Words(compared), *(Nothing() for _column in range(5))]
+        return [Words(label), *(Nothing() for _column in range(5))]
     text, tone = LEVELS[found.level]
     fewer = min(found.now, found.before)
     numbers = [Number(found.psi, fewer), Number(found.chance, fewer), Count(found.now), Count(found.before)]
-    return [Words(label), Words(compared), *numbers, Words(str(text), tone)]
+    return [Words(label), *numbers, Words(str(text), tone)]
 
 
 def _release_shift(now: Mapping[str, int], of_release: Mapping[str, int]) -> Shift | None:
@@ -174,42 +180,34 @@ def _release_shift(now: Mapping[str, int], of_release: Mapping[str, int]) -> Shi
 def _release_mixes(scope: Scope) -> dict[str, dict[str, int]]:
     """Test photos of the release by skin type and condition; empty without a release."""
     try:
-        test = release_info(scope.release or settings.MODEL_RELEASE).document["metrics"].get("test", {})
+        test = release_info(scope.release or active_release()).document["metrics"].get("test", {})
     except ReleaseError:
         return {}
     classes = {slug: found.get("n") or 0 for slug, found in test.get("per_class", {}).items()}
-    skins = {
-        name: found.get("n") or 0
-        for name, found in test.get("fitzpatrick", {}).items()
-        if name in set(SKIN_PAIRS.values())
-    }
+    by_skin = test.get("fitzpatrick", {})
+    skins = {pair: by_skin[pair].get("n") or 0 for pair in dict.fromkeys(SKIN_PAIRS.values()) if pair in by_skin}
     return {_("Skin type"): skins, _("Likeliest condition"): classes}
 
 
-def weekly_table(key: str, title: str, label: Callable[[str], str], groups: list[Group], order: list[str]) -> Table:
-    """A row for each week of the period with a count for each kind that occurs, the oldest week first."""
-    before = _mix(groups, 0)
-    groups = [group for group in groups if group["now"]]
-    total = _mix(groups, 1)
-    kinds = sorted(total, key=lambda kind: (order.index(kind) if kind in order else len(order), kind))
-    weeks = sorted({group["week"] for group in groups})
+def weekly_table(key: str, title: str, labels: Mapping[str, str], groups: list[Group], scope: Scope) -> Table:
+    """A row for each week of the period with a count for each kind that occurs, in the order of `labels`."""
+    before, total = _mix(groups, 0), _mix(groups, 1)
+    kinds = [kind for kind in labels if total[kind]]
+    by_week: dict[datetime, list[Group]] = {}
+    for group in groups:
+        by_week.setdefault(group["week"], []).append(group)
     return Table(
         key,
         title,
-        [
-            Column(_("Week from")),
-            Column(_("All")),
-            *(Column(label(kind)) for kind in kinds),
-            Column(_("Stability index")),
-        ],
-        [_week_row(week, kinds, _mix((one for one in groups if one["week"] == week), 1), before) for week in weeks],
+        [*map(Column, (_("Week from"), _("All"), *(labels[kind] for kind in kinds), _("Stability index")))],
+        [_week_row(week, kinds, _mix(by_week.get(week, []), 1), before) for week in scope.weeks] if kinds else [],
         note=_("The index compares each week with the period before."),
         chart="columns",
         charted=_charted(kinds, total),
     )
 
 
-def _week_row(week: Any, kinds: list[str], found: Counter[str], before: Counter[str]) -> list[Cell]:
+def _week_row(week: datetime, kinds: list[str], found: Counter[str], before: Counter[str]) -> list[Cell]:
     moved = shift(found, before)
     index = Number(moved.psi, min(moved.now, moved.before)) if moved else Nothing()
     name = Words(date_format(week, "SHORT_DATE_FORMAT"))

@@ -12,8 +12,7 @@ from diagnosis.names import condition_label
 from diagnosis.numbers import queries
 from diagnosis.numbers.queries import Group
 from diagnosis.numbers.scope import Scope
-from diagnosis.numbers.statistics import kappa
-from diagnosis.numbers.tables import Column, Count, Table, Words, measure_of, percent, share_of
+from diagnosis.numbers.tables import Column, Count, Table, Words, kappa_of, percent, share_of
 from diagnosis.numbers.words import skin_label, skin_order, skin_type
 from ml.taxonomy import SLUGS
 
@@ -84,7 +83,7 @@ def _agreement_row(label: str, groups: Iterable[Group]) -> list:
     for group in groups:
         pairs[group["diagnosis"], group["model"]] += group["n"]
     same = sum(n for (reader, model), n in pairs.items() if reader == model)
-    return [Words(label), Count(pairs.total()), share_of(same, pairs.total()), measure_of(kappa(pairs))]
+    return [Words(label), Count(pairs.total()), share_of(same, pairs.total()), kappa_of(pairs)]
 
 
 def by_group_table(

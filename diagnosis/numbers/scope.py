@@ -36,6 +36,13 @@ class Scope:
         return self.start - (self.end - self.start)
 
     @property
+    def weeks(self) -> list[datetime]:
+        """The Mondays of all weeks that the period touches, the oldest first."""
+        monday = self.start - timedelta(days=self.first.weekday())
+        count = -((monday - self.end) // timedelta(weeks=1))  # rounded up
+        return [monday + timedelta(weeks=number) for number in range(count)]
+
+    @property
     def is_partner(self) -> bool:
         """Counts of one partner are shown coarsely: see `tables.Table.coarse`."""
         return self.partner not in {"", PATIENTS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from diagnosis.numbers import statistics
 from diagnosis.numbers.statistics import Estimate
 
 HOUR = 3600
+LEAST_FOR_KAPPA = 20
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Cell:
     def amount(self) -> float | None:
         return None
 
+    @property
+    def is_text(self) -> bool:
+        return False
+
     def coarse(self) -> Cell:
         """The same for eyes that must not single out a person."""
         return self
@@ -56,6 +61,7 @@ class Nothing(Cell):
 class Words(Cell):
     text: str
     tone: str = ""
+    is_text = True
 
     @property
     def shown(self) -> str:
@@ -153,8 +159,10 @@ class Measure(Cell):
         return Nothing(3) if self.estimate.n < statistics.LEAST_FOR_SHARE else self
 
 
-def measure_of(estimate: Estimate | None) -> Cell:
-    return Measure(estimate) if estimate else Nothing(3)
+def kappa_of(pairs: Mapping[tuple[str, str], int]) -> Cell:
+    """Cohen's kappa; nothing for a handful, where its interval (of large samples) would promise too much."""
+    found = statistics.kappa(pairs) if sum(pairs.values()) >= LEAST_FOR_KAPPA else None
+    return Measure(found) if found else Nothing(3)
 
 
 @dataclass(frozen=True)

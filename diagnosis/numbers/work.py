@@ -13,8 +13,8 @@ from diagnosis.models import Tier
 from diagnosis.numbers import queries
 from diagnosis.numbers.queries import MINUTES, Group
 from diagnosis.numbers.scope import Scope
-from diagnosis.numbers.statistics import kappa, quantile
-from diagnosis.numbers.tables import Cell, Column, Count, Duration, Nothing, Table, Words, measure_of, percent, share_of
+from diagnosis.numbers.statistics import quantile
+from diagnosis.numbers.tables import Cell, Column, Count, Duration, Nothing, Table, Words, kappa_of, percent, share_of
 
 AGES = ("day", "three", "week", "older")
 
@@ -118,7 +118,7 @@ def readers_table(groups: Iterable[Group]) -> Table:
 
 def _pair_row(label: str, pairs: Counter[tuple[str, str]]) -> list[Cell]:
     same = sum(n for (one, other), n in pairs.items() if one == other)
-    return [Words(label), Count(pairs.total()), share_of(same, pairs.total()), measure_of(kappa(pairs))]
+    return [Words(label), Count(pairs.total()), share_of(same, pairs.total()), kappa_of(pairs)]
 
 
 def adjudication_table(groups: Iterable[Group]) -> Table:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diagnosis.numbers.scope import Scope
 from diagnosis.numbers.statistics import Shift, chi_square_95, coarse, kappa, quantile, share, shift
 
 # Two psychiatrists, 100 people: J. L. Fleiss, "Statistical Methods for Rates and Proportions", table of chapter 18.
@@ -125,3 +127,13 @@ def test_chi_square_is_near_the_exact_one(freedom):
 
 def test_no_count_says_whether_it_was_none_or_two():
     assert [coarse(n) for n in range(9)] == [0, 0, 0, 5, 5, 5, 5, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "mondays"),
+    [("2026-11-23", "2026-11-23", 1), ("2026-11-22", "2026-11-23", 2), ("2026-11-17", "2026-11-22", 1)],
+)
+def test_weeks_of_a_period(first, last, mondays):
+    weeks = Scope(date.fromisoformat(first), date.fromisoformat(last)).weeks
+    assert len(weeks) == mondays
+    assert {week.weekday() for week in weeks} == {0}
