@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from accounts.admin import ReadOnlyAdmin
-from diagnosis.models import Analysis, CaseEvent, NoteTemplate
+from diagnosis.models import Analysis, CaseEvent, ModelRelease, NoteTemplate, OperatorEvent
 
 
 @admin.register(Analysis)
@@ -19,6 +19,22 @@ class CaseEventAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     list_select_related = ("actor",)
     fields = ("at", "kind", "actor")
+
+
+@admin.register(ModelRelease)
+class ModelReleaseAdmin(ReadOnlyAdmin):
+    """To be read; /operator/releases/ is where a release is checked and activated."""
+
+    list_display = ("name", "active", "check_state", "shadow_percent", "checked_at", "problem")
+
+
+@admin.register(OperatorEvent)
+class OperatorEventAdmin(ReadOnlyAdmin):
+    """Who activated, rolled back, exported and downloaded what, and why."""
+
+    list_display = ("at", "kind", "actor", "release", "replaced", "count", "reason")
+    list_filter = ("kind",)
+    list_select_related = ("actor",)
 
 
 @admin.register(NoteTemplate)

@@ -46,6 +46,9 @@ def case_detail(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
 
 
 def _is_waiting(case: Case) -> bool:
+    """True while there is nothing to show yet; a signed opinion is there to be read without any model."""
+    if case.latest_review is not None:
+        return False
     return case.latest_analysis is not None and not case.latest_analysis.is_over
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from auditlog.models import LogEntry
+from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from diagnosis import access, services
+from diagnosis.models import ModelRelease
 from tests.kit import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
@@ -17,7 +21,10 @@ HEALTH = {
     "warning_signs", "diagnosis", "diagnosis_text", "icd10", "note_to_patient", "private_note", "outcome",
     "prediction_set", "members", "probability", "condition", "case", "patient", "image", "file",
 }  # fmt: skip
-LOGS = ("accounts_accesslog", "auditlog_logentry", "accounts_consent", "diagnosis_caseevent", "diagnosis_analysis")
+LOGS = (
+    "accounts_accesslog", "auditlog_logentry", "accounts_consent", "diagnosis_caseevent", "diagnosis_analysis",
+    "diagnosis_operatorevent", "diagnosis_modelrelease", "accounts_erasurecertificate", "accounts_partnerkey",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -36,10 +43,33 @@ def test_no_list_shows_health_data():
 
 @pytest.mark.parametrize("name", LOGS)
 def test_nobody_changes_a_log(operator, name):
-    factories.case_signed()
-    operator.get(reverse("admin:index"))
+    row = row_of(name)
     assert operator.get(reverse(f"admin:{name}_changelist")).status_code == 200
     assert operator.get(reverse(f"admin:{name}_add")).status_code == 403
+    assert operator.post(reverse(f"admin:{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    assert operator.post(reverse(f"admin:{name}_change", args=[row.pk]), {}).status_code == 403
+    assert type(row)._default_manager.filter(pk=row.pk).exists()
+
+
+def row_of(name: str):
+    """A row of that log, as the work leaves it."""
+    case = factories.case_signed()
+    access.case_get(case.patient, case.pk)
+    services.case_erase(case=factories.case_done())
+    factories.partner_key()
+    ModelRelease.objects.create(name="next")
+    services.event_record(kind="checked", release="next")
+    return apps.get_model(name.replace("_", ".", 1))._default_manager.first()
+
+
+def test_what_a_partner_may_keep_is_changed_by_operators_and_written_down(operator):
+    partner = factories.PartnerFactory()
+    data = {"name": partner.name, "contact": partner.contact_id, "active": "on", "plan": "trial", "retention_days": 30}
+    operator.post(reverse("admin:accounts_partner_change", args=[partner.pk]), data)
+    partner.refresh_from_db()
+    assert (partner.retention_days, partner.plan) == (30, "trial")
+    entry = LogEntry.objects.get_for_object(partner).first()
+    assert entry.changes["retention_days"] == ["90", "30"]
 
 
 def test_the_overview_counts(operator):

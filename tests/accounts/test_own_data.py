@@ -77,7 +77,7 @@ def test_leaving_takes_every_row_every_file_and_every_word(toy_release, django_c
     rows, files = rows_of(person), stored_files() - files_before
     other = factories.case_signed()
     folders = {path.parent.name for path in files}
-    assert folders >= {"photos", "heatmaps", "reports", "messages", "intake", "exports"}, folders
+    assert folders >= {"photos", "heatmaps", "reports", "messages", "intake", "exports", "training"}, folders
     words = whole_person.words_of(person, rows, files)
     assert whole_person.traces_of(words), "the search finds what is there"
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnosis import active_release, services
-from diagnosis.models import Analysis, ModelRelease, OperatorEvent
+from diagnosis.models import Analysis, ModelRelease, OperatorEvent, TrainingExport
 from diagnosis.services import WrongState
 from diagnosis.tasks import check_release_task, run_analysis_task
 from ml.serving import engine
@@ -195,10 +195,9 @@ def test_other_weights_under_the_same_name_do_not_serve(folder, operator):
     ModelRelease.objects.filter(name="next").update(weights_sha256="1" * 64)
     assert judged_by() == "toy"
     assert "not those that were checked" in OperatorEvent.objects.get(kind=Kind.NOT_LOADED).reason
+    checked("third", operator)
+    ModelRelease.objects.filter(name="third").update(weights_sha256="2" * 64)
     with pytest.raises(WrongState, match="was changed after it was checked"):
-        ModelRelease.objects.filter(name="third").delete()
-        checked("third", operator)
-        ModelRelease.objects.filter(name="third").update(weights_sha256="2" * 64)
         activate("third", "next", operator)
 
 
@@ -209,3 +208,48 @@ def test_the_override_stands_above_the_row(folder, operator, settings):
     with pytest.raises(WrongState, match="RELEASE_OVERRIDE"):
         activate("next", "toy", operator)
     assert judged_by() == "third"
+
+
+# --- the operator's page -------------------------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_activating_and_exporting_ask_who_is_there(folder, operator, settings):
+    """As with signing: an open browser is not enough. What was typed stays on the page."""
+    settings.SIGN_REAUTH_SECONDS = 900
+    checked("next", operator)
+    client = Client()
+    client.force_login(operator)
+    typed = {"replaces": "toy", "reason": "It is better in shadow."}
+    answer = client.post(reverse("release_activate", args=["next"]), typed)
+    assert answer.status_code == 422
+    text = answer.content.decode()
+    assert "Please confirm who you are first." in text
+    assert "It is better in shadow." in text
+    assert client.post(reverse("training_exports")).status_code == 422
+    assert active_release.active_release() == "toy"
+    assert not TrainingExport.objects.exists()
+    client = Client()
+    client.post(reverse("account_login"), {"login": operator.email, "password": factories.PASSWORD})
+    assert client.post(reverse("release_activate", args=["next"]), typed).status_code == 302
+    assert active_release.active_release() == "next"
+
+
+@pytest.mark.django_db
+def test_the_page_says_what_is_wrong(folder, operator):
+    client = Client()
+    client.force_login(operator)
+    assert "Not checked here yet" in client.get(reverse("release_list")).content.decode()
+    (folder / "third" / "mobilenetv3.onnx").unlink()
+    checked("third", operator)
+    checked("next", operator)
+    activate("next", "toy", operator)
+    services.release_not_loaded(name="next", problem="Release next: a file is missing.")
+    text = client.get(reverse("release_list")).content.decode()
+    assert "Cannot be used" in text
+    assert "mobilenetv3.onnx is missing" in text
+    assert "A worker cannot load the active release." in text
+    assert "Release next: a file is missing." in text
+    late = client.post(reverse("release_activate", args=["toy"]), {"replaces": "third", "reason": "Old."}, follow=True)
+    assert "Another operator changed the active release" in late.content.decode()
+    assert client.post(reverse("release_check", args=["nosuch"]), follow=True).status_code == 200
+    assert client.post(reverse("release_shadow", args=["next"]), {"percent": "200"}, follow=True).status_code == 200
+    assert not ModelRelease.objects.filter(shadow_percent__gt=0).exists()

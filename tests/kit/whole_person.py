@@ -17,11 +17,11 @@ from django.db.models import CASCADE, Model
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Purpose, User
 from accounts.services_export import export_request
 from accounts.tasks import build_export_task
 from diagnosis import images, services
-from diagnosis.models import Case, Shot
+from diagnosis.models import Case, ShadowRun, Shot
 from diagnosis.tasks import run_analysis_task
 from reports.services import report_render
 from tests.kit import factories, photos
@@ -31,7 +31,7 @@ OWN_WORDS = "a sentence that only this patient wrote"
 
 def make_whole_person() -> User:
     """A patient with rows in every model that can belong to one. Needs a model release (`toy_release`)."""
-    patient = factories.PatientFactory()
+    patient = factories.PatientFactory(consents=[Purpose.CARE, Purpose.STORAGE, Purpose.RESEARCH])
     reader = factories.DermatologistFactory()
     Authenticator.objects.create(user=patient, type=Authenticator.Type.RECOVERY_CODES, data={"seed": "x"})
     answered, asked = (_checked(patient) for _ in range(2))
@@ -43,6 +43,7 @@ def make_whole_person() -> User:
     _look(answered, reader)
     services.notices_mute(user=patient, kind="photos_asked")
     build_export_task(str(export_request(user=patient, language="en").pk))
+    _for_research(answered)
     return patient
 
 
@@ -71,6 +72,13 @@ def _write(case: Case, patient: User, reader: User) -> None:
     for author in (patient, reader):
         photo = images.inspect_upload(photos.skin(size=(320, 240), seed=author.pk))
         services.message_send(case=case, author=author, text=OWN_WORDS, photos=[photo])
+
+
+def _for_research(case: Case) -> None:
+    """A candidate release that waits to judge a case too, and an export for training that holds its photos."""
+    ShadowRun.objects.create(analysis=case.analyses.get(), release="candidate")
+    export = services.training_export_request(operator=factories.OperatorFactory())
+    services.training_export_build(export_id=export.pk)
 
 
 def _half_sent(patient: User) -> None:
