@@ -1,9 +1,16 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.contrib.staticfiles.apps import StaticFilesConfig
 
 CHECKS = "smartderma.checks"
 ADMIN_MODULES = ("accounts.admin", "diagnosis.admin", "auditlog.admin", "allauth.account.admin")
+
+
+class StaticConfig(StaticFilesConfig):
+    """Collects what browsers read. The source of the style sheet is for Tailwind: its imports are no files."""
+
+    ignore_patterns = [*StaticFilesConfig.ignore_patterns, "css/input.css"]
 
 
 class SmartdermaConfig(AppConfig):

@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "smartderma.apps.StaticConfig",
     "django.contrib.humanize",
     "django.forms",
     "allauth",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from reports.certificates import make_certificate
 
@@ -67,3 +68,13 @@ def test_worker_refuses_too(tmp_path):
     done = start(code, tmp_path, DEMO_ACCOUNTS="1")
     assert done.returncode != 0
     assert "DEMO_ACCOUNTS must be off" in done.stderr
+
+
+def test_static_files_are_collected_for_production(tmp_path, settings):
+    """Every file that a style sheet names is there. Not compressed here, which takes long and can miss nothing."""
+    storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+    settings.STATIC_ROOT = tmp_path
+    call_command("collectstatic", interactive=False, verbosity=0)
+    assert not (tmp_path / "css" / "input.css").exists()
+    assert (tmp_path / "css" / "tokens.css").exists()
