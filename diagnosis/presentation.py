@@ -51,7 +51,9 @@ def present(facts: CaseFacts) -> dict[str, Any]:
         "pseudonym": facts.pseudonym,
         "standing": facts.standing,
         "standing_text": STANDING_TEXTS[facts.standing](),
-        "sandbox_text": _("TEST of a program, not a result: nobody's photos, nobody's opinion") if facts.sandbox else "",
+        "sandbox_text": _("TEST of a program, not a result: nobody's photos, nobody's opinion")
+        if facts.sandbox
+        else "",
         "status": facts.status,
         "outcome": facts.outcome,
         "judged": judged,
