@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
@@ -40,7 +40,14 @@ from diagnosis.models import (
 from reports.models import Report
 from smartderma.storage import file_response as file_response
 
-CASE_PARTS = ("images", "analyses__predictions", "analyses__findings__image", "reviews", "events", "reports")
+CASE_PARTS = (
+    "images",
+    "analyses__predictions",
+    Prefetch("analyses__findings", PhotoFinding.objects.select_related("image")),
+    "reviews",
+    "events",
+    "reports",
+)
 
 
 def case_list(user: User) -> CaseQuerySet:
