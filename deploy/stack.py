@@ -85,6 +85,7 @@ def set_environment(address: str) -> valkey.Valkey | None:
     development = environ.Env().bool("DEBUG", default=True)
     os.environ.setdefault("SITE_URL", address)
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # else each thread's heap keeps what large photos needed once
     os.environ.setdefault("LOG_LEVEL", "WARNING")  # the address and the log-ins stay in sight
     if development:
         os.environ.setdefault("DEMO_ACCOUNTS", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -18,6 +19,8 @@ STORED_SIDE = 2560
 # What is kept has at least so many pixels on the short side, if the photo had them. A 12-megapixel JPEG is so decoded at
 # half its size (2000 x 1500): a quarter of the time of decoding it whole and scaling it down (docs/decisions/0015).
 STORED_SHORT_SIDE = 1440
+# A process has many threads that wait for others, and a large photo takes 100 MB while it is open.
+_OPENING = threading.BoundedSemaphore(2)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def inspect_uploads(files: list, *, shots: list[str] | None = None) -> list[Insp
     photos, errors = [], []
     for number, file in enumerate(files, start=1):
         try:
-            photos.append(inspect_upload(_read(file), shot=shots[number - 1] if shots else "close_up"))
+            with _OPENING:
+                photos.append(inspect_upload(_read(file), shot=shots[number - 1] if shots else "close_up"))
         except ValidationError as error:
             text = _("Photo %(number)d: %(problem)s") % {"number": number, "problem": error.messages[0]}
             errors.append(ValidationError(text, code=error.code))
