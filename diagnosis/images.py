@@ -16,7 +16,7 @@ from ml.photo import MIN_SIDE, PhotoError, open_photo
 
 # Long side of what is kept: enough for a dermatologist's zoom, small enough for a phone connection.
 STORED_SIDE = 2560
-# What is kept has at least so many pixels on the short side, if the photo had them. A 12-megapixel JPEG is so decoded at
+# What is kept has at least so many pixels on the short side, if the photo had them. A 12-megapixel JPEG is decoded at
 # half its size (2000 x 1500): a quarter of the time of decoding it whole and scaling it down (docs/decisions/0015).
 STORED_SHORT_SIDE = 1440
 # A process has many threads that wait for others, and a large photo takes 100 MB while it is open.

@@ -1,6 +1,6 @@
 """`make load`: from upload to stored result under load, our whole site beside the stack of the paper, in one run.
 
-    python -m tests.load.run [--seconds 6] [--rounds 2] [--clients 1 4 16] [--write]
+    python -m tests.load.run [--seconds 5] [--rounds 2] [--clients 1 4 16] [--write]
 
 Both stacks run on this machine; while one is measured the other is frozen. Prints a table, writes load.json and
 load.md to var/benchmarks; `--write` puts the table into docs/BENCHMARKS.md. Measure on a machine that does nothing
@@ -165,7 +165,7 @@ def write_results(cells: Cells, peaks: dict[str, float], text: str, *, page: boo
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=6, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--write", action="store_true", help="put the table into docs/BENCHMARKS.md")
