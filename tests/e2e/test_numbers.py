@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from diagnosis.demo_history import history_create
 from tests.e2e.conftest import log_in
 from tests.e2e.looking import Looker
@@ -25,10 +26,9 @@ def test_numbers(toy_release, stack, page: Page, screenshots: Path):
     history_create(partner=partner, readers=readers, now=timezone.now(), count=160)
     factories.case_in_review(red_flags=["swelling"])
     factories.case_asked()
-    log_in(page.context, address, factories.OperatorFactory())
+    operator = factories.OperatorFactory()
+    log_in(page.context, address, operator)
     looker = Looker(page, screenshots)
-    page.goto(address + reverse("home"))
-    page.set_viewport_size({"width": 1280, "height": 900})
     page.goto(address + reverse("numbers"))
     for name, title in (("work", "Work"), ("model", "Readers and model"), ("inputs", "What comes in")):
         page.set_viewport_size({"width": 1280, "height": 900})
@@ -42,7 +42,8 @@ def test_numbers(toy_release, stack, page: Page, screenshots: Path):
     with page.expect_download() as started:
         page.get_by_role("link", name=re.compile("Download as CSV.*Drift")).click()
     assert Path(started.value.path()).read_text(encoding="utf-8-sig").startswith('"What"')
-    page.context.add_cookies([{"name": "django_language", "value": "ar", "url": address}])
+    User.objects.filter(pk=operator.pk).update(language="ar")
     page.goto(address + reverse("numbers_page", args=["work"]))
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
     looker.look("numbers-work-ar")
     assert not looker.problems, "\n".join(looker.problems)
