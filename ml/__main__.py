@@ -16,6 +16,7 @@ COMMAND_MODULES = (
     "ml.evaluation.cli",
     "ml.evaluation.cli_studies",
     "ml.serving.cli",
+    "ml.benchmark.cli",
 )
 
 

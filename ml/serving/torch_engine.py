@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class TorchEngine(Engine):
     """All members of ``release`` on ``device``; ``precision``: default fp16 on CUDA, fp32 on the CPU.
 
-    Not bf16, whose 8 bits move a probability by up to .05; see docs/decisions/0015.
+    Not bf16, whose 8 bits move a probability by up to .05; see docs/decisions/0018.
     """
 
     def __init__(self, release: Release, *, device: str = "cuda", precision: torch.dtype | None = None) -> None:

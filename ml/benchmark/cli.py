@@ -1,0 +1,68 @@
+"""`python -m ml benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+BATCHES = "1,2,4,8,16,32,64"
+
+
+def register(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``benchmark`` to the command line."""
+    parser = subparsers.add_parser(
+        "benchmark",
+        help="measure the engine beside eager PyTorch and beside the arithmetic limit",
+        description="Measures in one run, in turns: this engine, the same networks and the paper's three networks in "
+        "eager fp32 PyTorch, and a large matrix product, whose speed says how fast the networks' arithmetic could be "
+        "at best. Prints the targets, one photo (p50, p95), its stages, photos per second and resident memory. Ratios "
+        "stand even on a busy machine; milliseconds need a quiet one.",
+        epilog="The figures of docs/BENCHMARKS.md: python -m ml benchmark --write docs/BENCHMARKS.md",
+    )
+    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r2)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: INFERENCE_DEVICE, else auto")
+    parser.add_argument("--rounds", type=_positive, default=30, help="turns of each contestant (default: 30)")
+    parser.add_argument("--batches", type=_numbers, default=BATCHES, help=f"photos at once (default: {BATCHES})")
+    parser.add_argument("--photo", type=Path, help="photo to decode (default: a drawn JPEG of one megapixel)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the tables between the markers of FILE")
+    parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    return [_positive(part) for part in text.split(",")]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print, write; 2 with one sentence when nothing could be measured."""
+    from ml.benchmark import measure, report  # heavy: torch
+    from ml.releases.loader import ReleaseError, active_name
+    from ml.serving import EngineError
+
+    try:
+        photo = arguments.photo.read_bytes() if arguments.photo else measure.drawn_photo()
+        settings = measure.Settings(
+            arguments.release or active_name(), arguments.device, arguments.rounds, arguments.batches, photo
+        )
+        found = measure.run_benchmark(settings)
+        text = report.to_markdown(found)
+        sys.stdout.write(text)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        if arguments.markdown:
+            arguments.markdown.write_text(text, encoding="utf-8")
+        if arguments.write:
+            report.write_between_markers(arguments.write, text)
+    except (ReleaseError, EngineError, report.MarkersMissing, OSError) as error:
+        sys.stderr.write(f"benchmark: {error}\n")
+        return 2
+    return 0
