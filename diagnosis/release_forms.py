@@ -14,7 +14,9 @@ class ActivateForm(forms.Form):
     """`replaces` is the release that was active on the page: a race is lost instead of won by chance."""
 
     replaces = forms.CharField(widget=forms.HiddenInput, max_length=64)
-    reason = forms.CharField(label=_("Why"), max_length=300, help_text=_("It stays in the diary of operators."))
+    reason = forms.CharField(
+        label=_("Why this release"), max_length=300, help_text=_("It stays in the diary of operators.")
+    )
 
 
 class ShadowForm(forms.Form):

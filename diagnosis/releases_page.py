@@ -53,6 +53,7 @@ def _row(name: str, row: ModelRelease | None, active: str, form: ActivateForm | 
         "active": is_active,
         "row": row,
         "good": good,
+        "earlier": good and OperatorEvent.objects.filter(replaced=name).exists(),
         "form": form or ActivateForm(initial={"replaces": active}, auto_id=f"id_{name}_%s"),
         "open": form is not None,
         "shadow": ShadowForm(initial={"percent": row.shadow_percent or 10}, auto_id=f"id_{name}_%s") if good else None,

@@ -42,7 +42,7 @@ def shadow_ask(*, analysis: Analysis, assessment: Assessment) -> ShadowRun | Non
 
 def _ask(analysis: Analysis, assessment: Assessment) -> ShadowRun | None:
     candidate = ModelRelease.objects.filter(shadow_percent__gt=0).first()
-    if candidate is None or not _is_drawn(analysis.pk, candidate.shadow_percent) or not may_be_used(analysis.case):
+    if candidate is None or not _is_drawn(analysis.pk, candidate.shadow_percent) or not _may_be_used(analysis.case):
         return None
     if candidate.name == assessment.result.release:
         return None
@@ -58,7 +58,7 @@ def _is_drawn(pk: uuid.UUID, percent: int) -> bool:
     return pk.int % STEPS < percent * STEPS // 100
 
 
-def may_be_used(case: Case) -> bool:
+def _may_be_used(case: Case) -> bool:
     """A patient's case, with consent to research that is in force."""
     agreed = Consent.objects.in_force().filter(purpose=Purpose.RESEARCH, version=settings.CONSENT_VERSION)
     return not case.sandbox and case.patient_id is not None and agreed.filter(user=case.patient_id).exists()
@@ -95,7 +95,7 @@ def shadow_run(*, run_id: uuid.UUID | str) -> None:
     if run is None:
         return
     case = access.case_for_task(run.analysis.case_id)
-    if case is None or not may_be_used(case) or not all(image.file for image in case.images.all()):
+    if case is None or not _may_be_used(case) or not all(image.file for image in case.images.all()):
         ShadowRun.objects.filter(pk=run.pk).delete()  # consent or photos have gone meanwhile
         return
     try:

@@ -51,7 +51,11 @@ def test_a_new_release_and_the_way_back(releases, stack, browser: Browser, scree
     page.get_by_role("link", name="Releases and shadow").click()
     page.get_by_role("button", name="Have it checked next").click()
     expect(page.get_by_text("A worker checks it.")).to_be_visible()
-    wait_for(lambda: (page.reload(), page.get_by_role("button", name="Activate next").count())[1], seconds=30, what="the check")
+    wait_for(
+        lambda: (page.reload(), page.get_by_role("button", name="Activate next").count())[1],
+        seconds=30,
+        what="the check",
+    )
     page.get_by_label("Share of cases that it judges as well").first.fill("100")
     page.get_by_role("button", name="Run in shadow next").click()
     expect(page.get_by_text("in shadow: 100 %")).to_be_visible()
@@ -69,7 +73,7 @@ def test_a_new_release_and_the_way_back(releases, stack, browser: Browser, scree
     page.goto(address + reverse("release_list"))
     activate(page, "next", "Agrees with the old one, and is faster.")
     assert judged_case().analyses.get().release == "next", "the worker was not restarted"
-    activate(page, "toy", "More wrong alarms than before.")
+    activate(page, "toy", "More wrong alarms than before.", button="Go back to this release")
     assert judged_case().analyses.get().release == "toy"
     expect(page.get_by_text("Rolled back to an earlier release")).to_be_visible()
     looker.look("release_list")
@@ -95,8 +99,8 @@ def sign(case: Case) -> None:
     )  # fmt: skip
 
 
-def activate(page, name: str, reason: str) -> None:
+def activate(page, name: str, reason: str, *, button: str = "Activate") -> None:
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, exact=True))
     card.get_by_label("Why").fill(reason)
-    card.get_by_role("button", name=f"Activate {name}").click()
+    card.get_by_role("button", name=f"{button} {name}").click()
     expect(page.get_by_text(f"From now on release {name} answers.")).to_be_visible()
