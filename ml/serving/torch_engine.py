@@ -24,6 +24,7 @@ from ml.training.networks import SCALE, Outputs, build_network, restore
 
 # Batches are filled up to the next of these: a CUDA graph has fixed shapes, and a captured size costs memory.
 SIZES = (1, 2, 4, 8, 16, 32, 64)
+COMPILATIONS = 64  # two sizes of each member of two releases, with room; PyTorch's own limit is 8
 OWN_ACTIVATION = "as in the architecture"
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,10 @@ class TorchEngine(Engine):
             if not half:
                 raise
         # Outside of the except clause, whose traceback would keep the tensors alive.
-        torch.cuda.empty_cache()
         self.batch_size = half
+        for network in self._networks:
+            network.drop_graphs_above(half)
+        torch.cuda.empty_cache()
         log.warning("out of device memory: batches of %d photos from now on", half)
         first = self.run_networks([images[:half] for images in batches])
         second = self.run_networks([images[half:] for images in batches])
@@ -80,6 +83,7 @@ class TorchNetwork:
             torch.backends.cudnn.benchmark = True  # shapes are fixed: measure once which algorithm is fastest
             # A network that cannot be compiled here (no C compiler, say) runs as it is, with a warning.
             torch._dynamo.config.suppress_errors = True
+            torch._dynamo.config.recompile_limit = COMPILATIONS
             self._outputs.compile()
 
     def run(self, images: np.ndarray) -> Output:
@@ -102,6 +106,11 @@ class TorchNetwork:
             self._captured[size] = CapturedGraph(self._outputs, images.shape[2], size, self._precision)
         return self._captured[size].replay(images)
 
+    def drop_graphs_above(self, size: int) -> None:
+        """Give back the memory of graphs that batches of up to ``size`` photos do not need."""
+        largest = next(one for one in SIZES if one >= size)
+        self._captured = {one: graph for one, graph in self._captured.items() if one <= largest}
+
 
 class CapturedGraph:
     """A network's pass over batches of ``size`` images of ``side`` pixels as one CUDA graph.
@@ -113,7 +122,7 @@ class CapturedGraph:
         shape = torch.zeros(size, 3, side, side, dtype=precision, device="cuda")
         self._images = shape.contiguous(memory_format=torch.channels_last)
         if size > 1:  # one compilation for all sizes but 1
-            torch._dynamo.mark_dynamic(self._images, 0)
+            torch._dynamo.maybe_mark_dynamic(self._images, 0)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
