@@ -2,7 +2,7 @@
 
     python -m tests.load.run [--seconds 5] [--rounds 2] [--clients 1 4 16] [--write]
 
-Both stacks run on this machine; while one is measured the other is frozen. Prints a table, writes load.json and
+Both stacks run on this machine; while one is measured the other stands still. Prints a table, writes load.json and
 load.md to var/benchmarks; `--write` puts the table into docs/BENCHMARKS.md. Measure on a machine that does nothing
 else.
 """

@@ -1,4 +1,4 @@
-"""The two stacks of `make load`: started, frozen while the other one is measured, and looked at for memory."""
+"""The two stacks of `make load`: started, kept still while the other one is measured, and looked at for memory."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ START_SECONDS = 240
 PLANS = {"standard": {"requests_per_minute": 10**6, "analyses_per_month": 10**6, "concurrent": 10**4}}
 WEB, WORKER = "web process", "photo worker"
 ROLES = {WEB: re.compile(r"python -m gunicorn"), WORKER: re.compile(r"python -m celery .*inference@")}
+BACKGROUND = re.compile(r"python -m celery .*(default|bulk)@")
 MEGA = 1_000_000
 
 
 class Measured:
-    """A program with its children: frozen (SIGSTOP) unless it is measured, so that it takes nothing from others."""
+    """A program with its children. What it does in the background stands still (SIGSTOP) unless it is measured."""
 
     def __init__(self, program: Program, address: str) -> None:
         self.program, self.address = program, address
@@ -41,9 +42,11 @@ class Measured:
 
     def _signal(self, number: int) -> None:
         for member in self.family():
-            member.send_signal(number)
+            if BACKGROUND.search(" ".join(member.cmdline())):
+                member.send_signal(number)
 
     def freeze(self) -> None:
+        """Reports that still have to be drawn must not take the processor from the other stack."""
         self._signal(signal.SIGSTOP)
 
     @contextmanager
