@@ -101,7 +101,7 @@ def slow_upload(address: str, headers: dict[str, str]) -> bytes:
 @pytest.mark.django_db(transaction=True)
 def test_slow_uploads_end_with_a_problem_and_hold_up_nobody(stack):
     headers = key_header()
-    address = stack.web(REQUEST_GRACE_SECONDS="2")
+    address = stack.web(REQUEST_GRACE_SECONDS="2", WEB_THREADS="4")
     said: list[bytes] = []
     threads = [threading.Thread(target=lambda: said.append(slow_upload(address, headers))) for _ in range(6)]
     for thread in threads:  # more than the server has threads
