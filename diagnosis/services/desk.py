@@ -35,7 +35,9 @@ def saved_view_delete(*, view: SavedView) -> None:
 @transaction.atomic
 def note_template_store(*, template: NoteTemplate) -> NoteTemplate:
     """Store a text of its owner. Raises ValidationError for bad fields or too many."""
-    owner = User.objects.select_for_update().get(pk=template.owner_id)
+    if template.owner is None:
+        raise PermissionError("A text of the house is edited in the administration.")
+    owner = User.objects.select_for_update().get(pk=template.owner.pk)
     if template.pk is None and owner.note_templates.count() >= MAX_TEMPLATES:
         raise ValidationError(_("You have very many texts already. Please delete one first."))
     template.full_clean()
