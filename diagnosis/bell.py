@@ -36,8 +36,8 @@ def ring_on_commit(analysis_id: uuid.UUID) -> None:
     def ring() -> None:
         try:
             _server(settings.REDIS_URL).publish(_channel(analysis_id), b"")
-        except redis.RedisError as error:
-            log.info("bell_not_rung", error=type(error).__name__)
+        except redis.RedisError:
+            log.info("bell_not_rung")
 
     transaction.on_commit(ring, robust=True)
 

@@ -126,6 +126,6 @@ def _predicted_together(photos: dict[Analysis, Photos], release: str) -> dict[An
     except SoftTimeLimitExceeded:
         raise
     except Exception:
-        log.warning("batch_predicted_one_by_one", analyses=len(photos), exc_info=True)
+        log.exception("batch_predicted_one_by_one")
         return {}
     return dict(zip(photos, results, strict=True))
