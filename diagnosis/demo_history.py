@@ -41,6 +41,9 @@ SKIN = {"I": 1, "II": 4, "III": 5, "IV": 4, "V": 2, "VI": 1}
 BANDS = {"good": 6, "fair": 3, "poor": 1}
 SITES = dict.fromkeys(("arm", "leg", "back", "face", "hand"), 1)
 REASONS = {"poor_image": 3, "out_of_distribution": 2, "wide_prediction_set": 3, "members_disagree": 1}
+WRITTEN: tuple[Any, ...] = (
+    Case, CaseImage, Analysis, Prediction, PhotoFinding, FirstOpinion, Review, Read, CaseEvent
+)  # fmt: skip
 NOTE = "This is a drawn demo case. In a real one you would read here what the doctor thinks."
 
 
@@ -68,11 +71,11 @@ class Story:
 def history_create(*, partner: Partner, readers: Sequence[User], now: datetime, count: int = 240) -> None:
     """`count` signed cases of `partner` over the last DAYS, read by three verified dermatologists."""
     rng = np.random.default_rng(6)
-    rows: dict[type[models.Model], list[models.Model]] = {}
+    rows: dict[type[models.Model], list[Any]] = {}
     for _number in range(count):
         for row in _case(rng, partner, readers, now):
             rows.setdefault(type(row), []).append(row)
-    for model in (Case, CaseImage, Analysis, Prediction, PhotoFinding, FirstOpinion, Review, Read, CaseEvent):
+    for model in WRITTEN:
         model._default_manager.bulk_create(rows.get(model, []))
 
 
@@ -95,7 +98,7 @@ def _draw(rng: np.random.Generator, weights: Mapping[str, int]) -> str:
 
 def _visit(story: Story, partner: Partner) -> Case:
     skin = _draw(story.rng, SKIN)
-    answers = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "skin_type": skin}
+    answers: dict[str, Any] = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "skin_type": skin}
     answers["site"] = _draw(story.rng, SITES)
     due = review_deadline(story.tier, start=story.asked, flagged=False, hours=settings.REVIEW_DEADLINE_HOURS)
     case = Case(

@@ -100,8 +100,8 @@ def signed_reads(scope: Scope) -> list[Group]:
 
 def blind_reads(scope: Scope) -> list[Group]:
     """Reads that began with a blind first opinion and whose case is signed: first, then, signed, and the model."""
-    rows = Read.objects.exclude(kind=Read.Kind.AMENDMENT).filter(first_opinion__isnull=False)
-    rows = scope.within(rows, "signed_at").filter(case__reviews__version=1)
+    begun_blind = Read.objects.exclude(kind=Read.Kind.AMENDMENT).filter(first_opinion__isnull=False)
+    rows = scope.within(begun_blind, "signed_at").filter(case__reviews__version=1)
     others = Read.objects.filter(case=OuterRef("case"), kind=Read.Kind.SECOND)
     grouped = _of_release(rows, scope, "analysis__release").values(
         "diagnosis",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -107,7 +107,7 @@ class Shift:
         return "some" if self.psi < 0.25 else "large"
 
 
-def shift(now: Mapping[Hashable, int], before: Mapping[Hashable, int]) -> Shift | None:
+def shift(now: Mapping[str, int], before: Mapping[str, int]) -> Shift | None:
     """Population stability index of two mixes, from counts by kind; None where one of them is empty.
 
     PSI = sum over kinds of (p - q) ln(p / q), half an observation added to each kind so that none is zero. By chance it
@@ -123,7 +123,7 @@ def shift(now: Mapping[Hashable, int], before: Mapping[Hashable, int]) -> Shift 
     return Shift(psi, (1 / n + 1 / m) * chi_square_95(len(kinds) - 1), n, m)
 
 
-def _smoothed(counts: Mapping[Hashable, int], kinds: set[Hashable]) -> dict[Hashable, float]:
+def _smoothed(counts: Mapping[str, int], kinds: set[str]) -> dict[str, float]:
     whole = sum(counts.get(kind, 0) for kind in kinds) + SMOOTHING * len(kinds)
     return {kind: (counts.get(kind, 0) + SMOOTHING) / whole for kind in kinds}
 
