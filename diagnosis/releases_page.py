@@ -56,9 +56,15 @@ def _row(name: str, row: ModelRelease | None, active: str, form: ActivateForm | 
         "earlier": good and OperatorEvent.objects.filter(replaced=name).exists(),
         "form": form or ActivateForm(initial={"replaces": active}, auto_id=f"id_{name}_%s"),
         "open": form is not None,
-        "shadow": ShadowForm(initial={"percent": row.shadow_percent or 10}, auto_id=f"id_{name}_%s") if good else None,
+        "shadow": ShadowForm(initial={"percent": row.shadow_percent or 10}, auto_id=f"id_{name}_%s")
+        if good and row
+        else None,
         **_said_of(name),
     }
+
+
+def _shadow_form(row: ModelRelease) -> ShadowForm:
+    return ShadowForm(initial={"percent": row.shadow_percent or 10}, auto_id=f"id_{row.name}_%s")
 
 
 def _said_of(name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -44,7 +45,7 @@ class Sifted:
     """What is in an export, and what was left out and why; filled while its photos are written."""
 
     photos: int = 0
-    cases: list[object] = field(default_factory=list)
+    cases: list[UUID] = field(default_factory=list)
     people: set[str] = field(default_factory=set)
     labels: Counter[str] = field(default_factory=Counter)
     releases: Counter[str] = field(default_factory=Counter)
@@ -75,7 +76,7 @@ def write_archive(file: IO[bytes], *, release: str = "") -> Sifted:
     return sifted
 
 
-def may_stay(cases: Iterable[object]) -> bool:
+def may_stay(cases: Iterable[UUID]) -> bool:
     """True while everybody in these cases still agrees; `cases` are primary keys, an erased one is not among them."""
     return not Case.objects.filter(pk__in=cases).exclude(patient__in=_agreed().values("user")).exists()
 
@@ -131,7 +132,7 @@ def _write_case(archive: zipfile.ZipFile, case: Case, judged_by: str, sifted: Si
     for image in case.images.all():
         if not image.file:
             continue
-        with default_storage.open(image.file.name, "rb") as file:
+        with default_storage.open(str(image.file.name), "rb") as file:
             data = file.read()
         path = f"photos/{keyed('photo', image.pk)}.jpg"
         archive.writestr(zipfile.ZipInfo(path, EPOCH), data)

@@ -28,8 +28,11 @@ def release_list(request: PersonRequest) -> HttpResponse:
     return _page(request)
 
 
-def _page(request: PersonRequest, *, status: int = 200, **bound: object) -> HttpResponse:
-    return render(request, "diagnosis/release_list.html", releases_page(request, **bound), status=status)
+def _page(
+    request: PersonRequest, *, status: int = 200, name: str = "", form: ActivateForm | None = None
+) -> HttpResponse:
+    context = releases_page(request, name=name, form=form)
+    return render(request, "diagnosis/release_list.html", context, status=status)
 
 
 @operator_required

@@ -92,7 +92,7 @@ class OperatorEvent(models.Model):
         return f"{self.kind} {self.release}"
 
 
-class ShadowRunQuerySet(models.QuerySet):
+class ShadowRunQuerySet(models.QuerySet["ShadowRun"]):
     def claim(self, pk: uuid.UUID | str) -> ShadowRun | None:
         """Take a waiting run; None when another worker has it or it is gone. The conditional UPDATE is the lock."""
         lease = timezone.now() + timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS)
@@ -155,7 +155,7 @@ def training_key(_instance: TrainingExport, _filename: str) -> str:
     return f"training/{uuid.uuid4().hex}.zip"
 
 
-class TrainingExportQuerySet(models.QuerySet):
+class TrainingExportQuerySet(models.QuerySet["TrainingExport"]):
     def claim(self, pk: uuid.UUID | str) -> TrainingExport | None:
         """Take a waiting export; None when another worker has it (conditional UPDATE, as for analyses)."""
         lease = timezone.now() + timedelta(seconds=settings.EXPORT_LEASE_SECONDS)
