@@ -146,7 +146,8 @@ def drift_table(measured: Mapping[str, list[Group]], of_release: Mapping[str, Ma
             "choice and not the patients that come: a difference says for whom the figures of the model may not hold."
         ),
         chart="bars",
-        charted=(2,),
+        charted=(1,),
+        most=0.25,
     )
 
 

@@ -208,6 +208,17 @@ def test_weeks_and_drift(history):
     assert drift["Likeliest condition, against the test photos of the release"][3] == ""  # the toy has none
 
 
+def test_charts_draw_what_their_columns_say(history):
+    tables = {table.key: table for page in PAGES for table in page_tables(page, QUARTER)}
+    drawn = {key: [table.columns[number].label for number in table.charted] for key, table in tables.items()}
+    assert drawn["drift"] == ["Stability index"]
+    assert drawn["turnaround"] == ["Half within", "9 of 10 within"]
+    assert drawn["backlog"] == ["Up to 1 day", "1 to 3 days", "3 to 7 days", "Over 7 days"]
+    assert drawn["agreement"] == ["Same diagnosis", "Among its first three"] == drawn["agreement_by_skin_type"]
+    shares = {"readers", "adjudication", "overrides", "changes", "changes_that_helped", "abstention", "photo_requests"}
+    assert all(tables[key].columns[tables[key].charted[0]].unit == "%" for key in shares)
+
+
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("who", ["operator", "dermatologist"])
 def test_few_questions_to_the_database(client, history, who, page, django_assert_max_num_queries):
