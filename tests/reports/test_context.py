@@ -22,9 +22,7 @@ def decoded(uri: str) -> Image.Image:
 
 def test_everything_is_a_plain_value():
     context = report_context(samples.signed(samples.cancer(), version=2))
-    again = json.loads(
-        json.dumps(context, default=lambda value: value.isoformat())
-    )  # no model, no callable
+    again = json.loads(json.dumps(context, default=lambda value: value.isoformat()))  # no model, no callable
     assert again.keys() == context.keys()
     assert again["opinion"]["name"] == "Dr Ada Example"
 
