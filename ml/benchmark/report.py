@@ -54,7 +54,7 @@ def _targets(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _cuda_targets(found: Mapping[str, Any]) -> list[tuple[str, ...]]:
     single = found["one_photo_ms"]["engine, networks"]["p50"]
-    rows = [("model time of one photo, ms", _two(single), str(CUDA_MILLISECONDS))]
+    rows: list[tuple[str, ...]] = [("model time of one photo, ms", _two(single), str(CUDA_MILLISECONDS))]
     speeds = found["photos_per_second"].get(CUDA_BATCH)
     if speeds:
         ratio = speeds["engine, networks"] / speeds["eager, same networks"]

@@ -33,8 +33,9 @@ class Output:
     def joined(self, other: Output) -> Output:
         """This and, behind it, what the same network says about further photos."""
         cam = None if self.cam is None or other.cam is None else np.concatenate([self.cam, other.cam])
-        arrays = (np.concatenate(pair) for pair in ((self.logits, other.logits), (self.embedding, other.embedding)))
-        return Output(*arrays, cam, self.milliseconds + other.milliseconds)
+        logits = np.concatenate([self.logits, other.logits])
+        embedding = np.concatenate([self.embedding, other.embedding])
+        return Output(logits, embedding, cam, self.milliseconds + other.milliseconds)
 
 
 @dataclass(frozen=True)

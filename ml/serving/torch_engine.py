@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class TorchNetwork:
     def __init__(self, net: nn.Module, *, device: str, precision: torch.dtype) -> None:
         self._outputs = Outputs(net).eval().requires_grad_(False)
         lower_precision(net, precision)
-        self._outputs.to(device=device, memory_format=torch.channels_last)
+        self._outputs.to(torch.device(device)).to(memory_format=torch.channels_last)
         self._device, self._precision = device, precision
         self._captured: dict[int, CapturedGraph] = {}
         if device == "cuda":
@@ -142,7 +143,7 @@ class CapturedGraph:
 
 def lower_precision(net: nn.Module, precision: torch.dtype) -> None:
     """Store the weights of convolutions and inner layers in ``precision``, in place."""
-    head = net.get_classifier()
+    head: nn.Module = cast(Any, net).get_classifier()
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear) and module is not head:
             module.to(precision)
