@@ -8,6 +8,7 @@ files; Django turns a template into something that Babel can read.
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
@@ -177,6 +178,7 @@ def is_translated(message) -> bool:
 
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartderma.settings")
     django.setup()
     for language in LANGUAGES:
         print(f"{language}: {update(language)} texts wait for a translation")
