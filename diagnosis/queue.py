@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db.models import F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.models import User
 from diagnosis import access
-from diagnosis.models import Case, CaseQuerySet, ReviewState
+from diagnosis.models import Case, CaseQuerySet, Review, ReviewState
 from ml.taxonomy import TIERS
 
 PAGE_SIZE = 25
@@ -43,10 +45,11 @@ def queue_page(user: User, filters: Mapping[str, Any], after: str = "") -> Queue
 def _filtered(cases: CaseQuerySet, user: User, filters: Mapping[str, Any]) -> CaseQuerySet:
     if filters.get("q"):
         return cases.filter(pk__range=_ids_of(filters["q"]))
-    cases = _shown(cases, user, filters.get("show") or "waiting")
+    show = filters.get("show") or "waiting"
+    cases = _shown(cases, user, show)
     cases = cases.filter(**{field: filters[name] for name, field in FIELDS.items() if filters.get(name)})
     if filters.get("tier"):
-        cases = cases.filter(tier_rank=TIERS.index(filters["tier"]))  # the first column of the index
+        cases = _of_tier(cases, filters["tier"], may_be_signed=show in {"mine", "signed"})
     if filters.get("read"):
         cases = cases.filter(review_state=filters["read"])
     if filters.get("signs"):
@@ -54,6 +57,14 @@ def _filtered(cases: CaseQuerySet, user: User, filters: Mapping[str, Any]) -> Ca
     if filters.get("late"):
         cases = cases.filter(review_due_at__lt=timezone.now())
     return cases.select_related("partner", "review_holder__dermatologist").prefetch_related("images", "reviews")
+
+
+def _of_tier(cases: CaseQuerySet, tier: str, *, may_be_signed: bool) -> CaseQuerySet:
+    """By the tier that the row wears: of a signed case the signed one, see `Case.standing_tier`."""
+    if not may_be_signed:
+        return cases.filter(tier_rank=TIERS.index(tier))  # the first column of the index
+    signed = Review.objects.filter(case=OuterRef("pk")).order_by("-version").values("tier")[:1]
+    return cases.annotate(worn=Coalesce(Subquery(signed), F("tier"))).filter(worn=tier)
 
 
 def _ids_of(reference: str) -> tuple[uuid.UUID, uuid.UUID]:

@@ -8,13 +8,15 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from diagnosis import services
 from diagnosis.models import Case
+from ml.taxonomy import TIERS
 from tests.kit import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 
 OPINION = {"diagnosis": "psoriasis", "tier": "routine", "note_to_patient": "It is psoriasis.", "seen_version": "0"}
-QUEUE_CEILING = 13
+QUEUE_CEILING = 12
 CASE_CEILING = 27
 
 
@@ -103,6 +105,55 @@ def test_a_signed_case_wears_the_tier_that_was_signed(client, reader):
         page = client.get(address).content.decode()
         assert 'class="badge toned tone-routine">Routine</span>' in page
         assert "tone-urgent" not in page
+
+
+def test_signed_cases_are_found_by_the_tier_that_was_signed(client, reader):
+    case = factories.case_signed(reviewer=reader)
+    Case.objects.filter(pk=case.pk).update(tier="urgent", tier_rank=3)  # signed as routine
+    services.case_take(case=case, reader=reader)
+    for show in ("signed", "mine"):
+        for tier, found in (("routine", [case]), ("urgent", [])):
+            page = client.get(reverse("review_queue"), {"show": show, "tier": tier}).context["page"]
+            assert page.cases == found, (show, tier)
+
+
+def waiting(tier: str = "soon", **fields) -> Case:
+    case = factories.case_in_review()
+    Case.objects.filter(pk=case.pk).update(tier=tier, tier_rank=TIERS.index(tier), **fields)
+    return Case.objects.get(pk=case.pk)
+
+
+def test_each_filter_finds_its_cases_and_no_others(client, reader):
+    plain = waiting(language="en", skin_type="II", body_site="arm")
+    past = timezone.now() - timedelta(hours=1)
+    partner = factories.PartnerFactory()
+    of_partner = factories.case_in_review(partner=partner)
+    wanted = {
+        "tier": ("urgent", waiting("urgent")),
+        "site": ("scalp", waiting(body_site="scalp")),
+        "skin": ("VI", waiting(skin_type="VI")),
+        "language": ("hi", waiting(language="hi")),
+        "signs": ("on", waiting(warning_signs=True)),
+        "late": ("on", waiting(review_due_at=past)),
+        "read": ("third", waiting(review_state="third")),
+        "partner": (str(partner.pk), of_partner),
+    }
+    for name, (value, case) in wanted.items():
+        assert client.get(reverse("review_queue"), {name: value}).context["page"].cases == [case], name
+    assert client.get(reverse("review_queue"), {"q": plain.reference}).context["page"].cases == [plain]
+    client.post(reverse("saved_view_create"), {"name": "Scalps", "site": "scalp"})
+    assert '<a href="?site=scalp&"><bdi>Scalps</bdi></a>' in client.get(reverse("review_queue")).content.decode()
+
+
+def test_pages_show_every_case_once_in_order(client, reader, monkeypatch):
+    monkeypatch.setattr("diagnosis.queue.PAGE_SIZE", 2)
+    cases = [waiting(tier) for tier in ("soon", "urgent", "soon", "emergency", "urgent")]
+    seen, after = [], ""
+    for _page in range(3):
+        page = client.get(reverse("review_queue"), {"after": after}).context["page"]
+        seen, after = [*seen, *page.cases], page.after
+    assert (set(seen), len(seen), after) == (set(cases), 5, "")
+    assert [case.tier for case in seen] == ["emergency", "urgent", "urgent", "soon", "soon"]
 
 
 def test_views_and_texts_of_a_person_have_a_limit_with_a_sentence(client, reader, monkeypatch):
