@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from PIL import Image
 
 from accounts.models import User
-from accounts.services_own_data import hold_refuse
+from accounts.services_own_data import OnHold, hold_refuse
 from diagnosis import covering
 from diagnosis.images import InspectedPhoto, inspect_upload, normalise
 from diagnosis.models import Case, FaceChoice, IntakePhoto, PendingDeletion, Shot, Upload
@@ -60,6 +60,7 @@ def photo_take_in(
     """Decode, clean, measure and keep a photo until its check is sent; another one of the same `shot` gives way.
 
     The same `source` gives the same photo. Raises ValidationError with one plain sentence; nothing is stored then.
+    While a legal hold stands the earlier photo stays as it is, and this one is refused.
     """
     source = source or uuid.uuid4()
     clean = inspect_upload(data, shot=shot)
@@ -71,7 +72,7 @@ def photo_take_in(
             return earlier
         _refuse_too_many(patient, submission_key, shot)
         if shot != Shot.OTHER:
-            _photos_forget(mine.filter(submission_key=submission_key, shot=shot))
+            _photos_give_way(mine.filter(submission_key=submission_key, shot=shot), patient)
         photo = IntakePhoto(
             patient=patient,
             submission_key=submission_key,
@@ -81,6 +82,20 @@ def photo_take_in(
         )
         _photo_fill(photo, clean, stored)
     return photo
+
+
+def _photos_give_way(photos, patient: User) -> None:
+    if photos.exists():
+        _hold_refuse(patient)
+        _photos_forget(photos)
+
+
+def _hold_refuse(patient: User) -> None:
+    """A hold as a plain refusal of the photo: what takes photos in knows no other."""
+    try:
+        hold_refuse(user=patient)
+    except OnHold as hold:
+        raise ValidationError(hold.sentence, code="on_hold") from hold
 
 
 def _refuse_too_many(patient: User, submission_key: uuid.UUID, shot: str) -> None:
@@ -167,6 +182,7 @@ def _photo_repaint(
         if waiting is None:
             raise ValidationError(_("This photo was sent or removed already."), code="gone")
         photo = waiting
+        _hold_refuse(photo.patient)  # the old pixels would go
         old = str(photo.file.name)
         picture = change(open_photo(photo_read(photo), max_side=None), photo.faces or [])
         photo.face_choice = choice

@@ -6,6 +6,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -60,6 +62,27 @@ def test_a_photo_that_was_not_sent_stays(portal, person):
     answer = portal.post(reverse("intake_photo", args=[photo.pk]), {"photo_action": f"remove:{photo.pk}"})
     assert (answer.status_code, REASON in answer.content.decode()) == (422, True)
     assert left(person) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("action", ["cover", "eyes", "cut"])
+def test_the_pixels_of_a_photo_stay_as_they_are(portal, person, action):
+    photo = person.intake_photos.get()
+    edges = {f"{photo.pk}-{edge}": "10" for edge in ("top", "bottom", "left", "right")}
+    answer = portal.post(reverse("intake_photo", args=[photo.pk]), {"photo_action": f"{action}:{photo.pk}", **edges})
+    assert (answer.status_code, REASON in answer.content.decode()) == (422, True)
+    kept = person.intake_photos.get()
+    assert (kept.file.name, kept.sha256) == (photo.file.name, photo.sha256)
+    assert default_storage.exists(photo.file.name)
+
+
+def test_no_other_photo_takes_its_place(person):
+    photo = person.intake_photos.get()
+    with pytest.raises(ValidationError, match=REASON):
+        services.photo_take_in(
+            patient=person, submission_key=photo.submission_key, shot=photo.shot, data=photos.skin(seed=2)
+        )
+    assert person.intake_photos.get() == photo
+    assert default_storage.exists(photo.file.name)
 
 
 def test_consent_is_taken_back_all_the_same_but_nothing_is_erased(person):
