@@ -38,6 +38,8 @@ class ReviewBody(serializers.ModelSerializer):
     standing = serializers.SerializerMethodField()
     case_id = serializers.UUIDField()
     tier = serializers.ChoiceField(Tier.choices)
+    differential = serializers.ListField(child=serializers.CharField(), help_text="The likeliest first, five at most.")
+    severity = serializers.CharField(help_text="mild, moderate or severe; empty where the reader gave none.")
     diagnosis_label = serializers.SerializerMethodField()
     icd10 = serializers.SerializerMethodField()
     snomed = serializers.SerializerMethodField()
@@ -56,6 +58,10 @@ class ReviewBody(serializers.ModelSerializer):
             "icd10",
             "snomed",
             "tier",
+            "differential",
+            "severity",
+            "plan",
+            "follow_up_weeks",
             "note_to_patient",
             "amendment_reason",
             "reviewer_name",

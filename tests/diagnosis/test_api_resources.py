@@ -355,10 +355,15 @@ def test_a_review_is_asked_for_and_read(client, auth, partner):
     factories.DermatologistFactory()
     asked = post(client, "/reviews", {"case_id": str(case.pk)}, auth)
     assert (asked.status_code, asked.json()["review"]["state"]) == (202, "waiting")
-    signed = factories.case_signed(partner=partner)
-    review = signed.reviews.get()
+    signed = factories.case_in_review(partner=partner)
+    more = {"differential": ["Tinea"], "severity": "mild", "plan": "Emollient.", "follow_up_weeks": 4}
+    review = services.review_sign(
+        case=signed, reviewer=factories.DermatologistFactory(), diagnosis="eczema", tier="routine",
+        note_to_patient="Use it twice a day.", private_note="Not for others.", **more,
+    )  # fmt: skip
     body = client.get(f"{V1}/reviews/{review.pk}", headers=auth).json()
     assert (body["standing"], body["diagnosis"], body["icd10"]) == ("final", "eczema", "L30.9")
+    assert {name: body[name] for name in more} == more
     assert "private_note" not in body
     assert [row["id"] for row in client.get(f"{V1}/reviews", headers=auth).json()["results"]] == [str(review.pk)]
 
