@@ -17,6 +17,11 @@ HOUR = 3600
 LEAST_FOR_KAPPA = 20
 
 
+def _rounded(value: float, places: int) -> str:
+    """As people round: `number_format` alone cuts 28.57 to 28."""
+    return number_format(round(value, places), places)
+
+
 @dataclass(frozen=True)
 class Cell:
     """`shown` for people, `note` small behind it, `values` for a file, `amount` for a chart."""
@@ -108,7 +113,7 @@ class Share(Cell):
 
     @property
     def shown(self) -> str:
-        return _("%(percent)s %%") % {"percent": number_format(100 * self.estimate.value, 0)}
+        return _("%(percent)s %%") % {"percent": _rounded(100 * self.estimate.value, 0)}
 
     @property
     def note(self) -> str:
@@ -140,11 +145,11 @@ class Measure(Cell):
 
     @property
     def shown(self) -> str:
-        return number_format(self.estimate.value, 2)
+        return _rounded(self.estimate.value, 2)
 
     @property
     def note(self) -> str:
-        low, high = (number_format(value, 2) for value in (self.estimate.low, self.estimate.high))
+        low, high = (_rounded(value, 2) for value in (self.estimate.low, self.estimate.high))
         return _("%(low)s to %(high)s") % {"low": low, "high": high}
 
     @property
@@ -179,8 +184,8 @@ class Duration(Cell):
             minutes = round(self.seconds / 60)
             return ngettext("%(n)s minute", "%(n)s minutes", minutes) % {"n": minutes}
         if hours < 48:
-            return pgettext("a time", "%(hours)s h") % {"hours": number_format(hours, 0 if hours >= 10 else 1)}
-        return pgettext("a time", "%(days)s d") % {"days": number_format(hours / 24, 1)}
+            return pgettext("a time", "%(hours)s h") % {"hours": _rounded(hours, 0 if hours >= 10 else 1)}
+        return pgettext("a time", "%(days)s d") % {"days": _rounded(hours / 24, 1)}
 
     @property
     def values(self) -> tuple[Any, ...]:
@@ -203,7 +208,7 @@ class Number(Cell):
 
     @property
     def shown(self) -> str:
-        return number_format(self.value, 2)
+        return _rounded(self.value, 2)
 
     @property
     def values(self) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from diagnosis.numbers.scope import Scope
 from diagnosis.numbers.statistics import Shift, chi_square_95, coarse, kappa, quantile, share, shift
+from diagnosis.numbers.tables import Share
 
 # Two psychiatrists, 100 people: J. L. Fleiss, "Statistical Methods for Rates and Proportions", table of chapter 18.
 FLEISS = [[75, 1, 4], [5, 4, 1], [0, 0, 10]]
@@ -137,3 +138,8 @@ def test_weeks_of_a_period(first, last, mondays):
     weeks = Scope(date.fromisoformat(first), date.fromisoformat(last)).weeks
     assert len(weeks) == mondays
     assert {week.weekday() for week in weeks} == {0}
+
+
+@pytest.mark.parametrize(("part", "whole", "shown"), [(2, 7, "29 %"), (5, 7, "71 %"), (7, 8, "88 %"), (0, 3, "0 %")])
+def test_a_share_is_rounded_as_people_round(part, whole, shown):
+    assert Share(part, whole).shown == shown
