@@ -199,6 +199,18 @@ def test_retry_of_a_finished_check_is_refused_in_words(portal, patient):
     assert case.analyses.count() == 1
 
 
+def test_a_dermatologist_can_be_asked_while_the_computer_still_looks(portal, patient):
+    case = factories.case_queued(patient=patient)
+    action = reverse("case_review_request", args=[case.pk])
+    assert action not in detail(portal, case)  # nobody works here
+    factories.DermatologistFactory()
+    assert f'action="{action}"' in detail(portal, case)
+    portal.post(action)
+    page = detail(portal, Case.objects.get(pk=case.pk))
+    assert "A dermatologist of this service will look at your photos by" in page
+    assert action not in page
+
+
 def test_emergency_answers_stand_above_everything(portal, patient):
     page = detail(portal, factories.case_queued(patient=patient, red_flags=["swelling"]))
     assert 'href="tel:999"' in page
