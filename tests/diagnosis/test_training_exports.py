@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
+from skimage import data
 
 from accounts.models import AccessLog, Purpose, User
 from accounts.services import consent_set
@@ -119,6 +121,25 @@ def test_photos_with_a_place_in_them_lose_it_and_covered_faces_stay_covered():
     data = archive(export).read(rows(export)[0]["path"])
     assert data == stored
     assert not Image.open(io.BytesIO(data)).getexif()
+
+
+def test_a_covered_face_leaves_as_paint():
+    patient, key = person(), uuid.uuid4()
+    portrait = photos.encode(Image.fromarray(data.astronaut()))  # a public photo of NASA's
+    photo = services.photo_take_in(patient=patient, submission_key=key, shot="close_up", data=portrait)
+    services.photo_find_faces(photo_id=photo.pk)
+    photo.refresh_from_db()
+    face = photo.faces[0]
+    services.photo_cover_faces(photo=photo)
+    case = services.intake_submit(
+        patient=patient, submission_key=key, answers=clean_answers(factories.ANSWERS), language="en", ask=True
+    )
+    sign(case)
+    export = made()
+    picture = Image.open(io.BytesIO(archive(export).read(rows(export)[0]["path"])))
+    middle = face["left"] + face["width"] / 2, face["top"] + face["height"] / 2
+    spot = round(middle[0] * picture.width), round(middle[1] * picture.height)
+    assert max(abs(value - 96) for value in picture.getpixel(spot)) < 12
 
 
 def test_what_is_left_out_and_why():
