@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import DermatologistProfile
 from diagnosis.active_release import active_release
-from diagnosis.models import Case, PendingDeletion, ReviewState
+from diagnosis.models import Case, PendingDeletion, ReviewState, Tier
 from diagnosis.presentation import accuracy_text
 from ml.releases.loader import ReleaseError, list_releases, release_info
 
@@ -23,13 +23,18 @@ def operator_page() -> dict[str, Any]:
         "late": waiting.filter(review_due_at__lt=timezone.now()).count(),
         "asked": Case.objects.filter(review_state=ReviewState.PHOTOS).count(),
         "blind": settings.BLIND_FIRST_READ,
-        "second_read": settings.SECOND_READ_TIERS,
-        "hours": settings.REVIEW_DEADLINE_HOURS.items(),
+        "second_read": [_tier(one) for one in settings.SECOND_READ_TIERS],
+        "hours": [(_tier(one), hours) for one, hours in settings.REVIEW_DEADLINE_HOURS.items()],
         "retention_days": settings.RETENTION_DAYS_WITHOUT_STORAGE_CONSENT,
         "expired": Case.objects.expired().count(),
         "pending_files": PendingDeletion.objects.count(),
         "releases": [_release(name) for name in list_releases()],
     }
+
+
+def _tier(code: str) -> str:
+    """The name of a tier; "flagged", which is none, stays as it is."""
+    return str(Tier(code).label) if code in Tier.values else code
 
 
 def _release(name: str) -> dict[str, Any]:

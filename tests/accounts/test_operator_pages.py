@@ -80,6 +80,8 @@ def test_the_overview_counts(operator):
     text = answer.content.decode()
     assert "1 licence waits for verification." in text
     assert "toy" in text
+    assert "Deadline for Self-care" in text
+    assert "self_care" not in text
 
 
 def test_a_text_of_the_house_reaches_every_dermatologist(operator):
