@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import DermatologistProfile
 from diagnosis.active_release import active_release
@@ -33,15 +34,15 @@ def operator_page() -> dict[str, Any]:
 
 
 def _tier(code: str) -> str:
-    """The name of a tier; "flagged", which is none, stays as it is."""
-    return str(Tier(code).label) if code in Tier.values else code
+    """The name of a tier, or of what is none: the cases that were flagged for review."""
+    return str(Tier(code).label) if code in Tier.values else _("Flagged cases")
 
 
 def _release(name: str) -> dict[str, Any]:
     try:
         info = release_info(name)
     except ReleaseError as error:
-        return {"name": name, "active": False, "accuracy": str(error), "non_commercial": False}
+        return {"name": name, "active": False, "unreadable": str(error), "non_commercial": False}
     return {
         "name": name,
         "active": name == active_release(),

@@ -71,7 +71,7 @@ def _said_of(name: str) -> dict[str, Any]:
     try:
         info = release_info(name)
     except ReleaseError as error:
-        return {"accuracy": str(error), "non_commercial": False}
+        return {"unreadable": str(error), "non_commercial": False}
     return {"accuracy": accuracy_text(info), "non_commercial": info.non_commercial}
 
 
