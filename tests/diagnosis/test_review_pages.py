@@ -156,6 +156,31 @@ def test_pages_show_every_case_once_in_order(client, reader, monkeypatch):
     assert [case.tier for case in seen] == ["emergency", "urgent", "urgent", "soon", "soon"]
 
 
+def test_the_panel_shows_likelihoods_votes_the_set_and_the_quality(client, reader):
+    case = factories.case_in_review(top="psoriasis")
+    case.analyses.get().findings.create(
+        image=case.images.get(), outcome="assessed", quality={"band": "poor", "issues": []}, focus="centre"
+    )
+    page = " ".join(client.get(reverse("review_case", args=[case.pk])).content.decode().split())
+    assert '<h3>Psoriasis <span class="hint font-normal">L40.9</span></h3>' in page
+    for words in ("70 %</span>", "Weight 100 %", "Disagreement of the models (0 to 1)", "Unlike the photos"):
+        assert words in page, words
+    assert "<dt>Cannot be ruled out</dt><dd>Psoriasis</dd>" in page
+    assert "<dt>Quality of photo 1</dt><dd>poor</dd>" in page
+
+
+def test_a_text_for_notes_is_changed_and_offered_beside_the_note(client, reader):
+    text = {"title": "Hello", "language": "en", "text": "Dear patient."}
+    client.post(reverse("note_template_create"), text)
+    changed = {**text, "text": "Good news for you."}
+    client.post(reverse("note_template_edit", args=[reader.note_templates.get().pk]), changed)
+    case = factories.case_in_review()
+    services.case_take(case=case, reader=reader)
+    page = client.get(reverse("review_case", args=[case.pk])).content.decode()
+    assert "Good news for you." in page
+    assert "Dear patient." not in page
+
+
 def test_views_and_texts_of_a_person_have_a_limit_with_a_sentence(client, reader, monkeypatch):
     monkeypatch.setattr("diagnosis.services.desk.MAX_VIEWS", 1)
     monkeypatch.setattr("diagnosis.services.desk.MAX_TEMPLATES", 1)
