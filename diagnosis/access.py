@@ -7,6 +7,7 @@ Pattern: sissbruecker/linkding `bookmarks/views/access.py`.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from django.db.models import Count, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -45,9 +46,8 @@ CASE_PARTS = (
     "analyses__predictions",
     Prefetch("analyses__findings", PhotoFinding.objects.select_related("image")),
     "reviews",
-    "events",
-    "reports",
 )
+VISIT_PARTS = ("images", "analyses__predictions", "reviews")  # what a line of a spot's timeline shows
 
 
 def case_list(user: User) -> CaseQuerySet:
@@ -57,13 +57,17 @@ def case_list(user: User) -> CaseQuerySet:
 
 def case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case with all its parts, for a person who may see it and the model's result. Raises Http404 otherwise."""
-    return _open_only(user, review_case_get(user, case_id))
+    return _open_only(user, _case_read(user, case_id, CASE_PARTS))
 
 
 def review_case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case for the review screen, which hides the model itself while `blind.model_is_open` says no."""
+    return _case_read(user, case_id, (*CASE_PARTS, "first_opinions"))
+
+
+def _case_read(user: User, case_id: uuid.UUID, parts: Sequence[str | Prefetch]) -> Case:
     cases = Case.objects.visible_to(user).select_related("patient", "review_holder__dermatologist", "lesion")
-    case = _one(cases.prefetch_related(*CASE_PARTS), case_id)
+    case = _one(cases.prefetch_related(*parts), case_id)
     access_record(actor=user, subject=case.patient, action="open", obj=case)
     return case
 
@@ -264,10 +268,13 @@ def lesion_list(user: User) -> LesionQuerySet:
     return Lesion.objects.visible_to(user)
 
 
-def lesion_get(user: User, lesion_id: uuid.UUID) -> Lesion:
-    """A spot with `visits`: those of its cases that this person may see, oldest first. Raises Http404 otherwise."""
+def lesion_get(user: User, lesion_id: uuid.UUID, parts: Sequence[str] = VISIT_PARTS) -> Lesion:
+    """A spot with `visits`: those of its cases that this person may see, with their `parts`, oldest first.
+
+    Raises Http404 otherwise.
+    """
     lesion = _one(Lesion.objects.visible_to(user).select_related("patient", "reminder"), lesion_id)
-    cases = Case.objects.visible_to(user).filter(lesion=lesion).prefetch_related(*CASE_PARTS)
+    cases = Case.objects.visible_to(user).filter(lesion=lesion).prefetch_related(*parts)
     lesion.visits = list(cases.order_by("created_at", "pk"))
     access_record(actor=user, subject=lesion.patient, action="lesion", obj=lesion)
     return lesion

@@ -61,7 +61,7 @@ class ReviewFacts:
 class CaseFacts:
     """A case without its database. `status` is that of the last analysis; `outcome` is "" until it is done.
 
-    ``dermatologists``: does this installation have a verified one who could look?
+    ``dermatologists``: was a dermatologist asked already, or is there a verified one here who could be?
     """
 
     reference: str
@@ -113,7 +113,7 @@ def facts_of_case(case: Case, analysis: Analysis | None = None) -> CaseFacts:
         review_due_at=case.review_due_at,
         photos=_photos_of_case(case, analysis),
         pseudonym=case.patient.pseudonym if case.patient else case.external_patient,
-        dermatologists=DermatologistProfile.objects.verified().exists(),
+        dermatologists=case.review_requested_at is not None or DermatologistProfile.objects.verified().exists(),
         sandbox=case.sandbox,
         review=_review_facts(case.latest_review),
         **_analysis_facts(analysis),

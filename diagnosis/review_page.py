@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 from accounts.models import User
 from diagnosis import access, blind
 from diagnosis.facts import CaseFacts, facts_of_case
-from diagnosis.models import Analysis, Case, CaseQuerySet, Read, ReviewState
+from diagnosis.models import Analysis, Case, CaseQuerySet, MemberMap, Read, ReviewState
 from diagnosis.names import condition_label
 from diagnosis.presentation import MEMBER_NAMES, present
 from diagnosis.similar import similar_cases
@@ -74,11 +75,12 @@ def _panel(analysis: Analysis, facts: CaseFacts) -> dict[str, Any]:
 
 def _member_maps(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
     """The heat maps of each photo by network, by the photo's id."""
-    findings = analysis.findings.prefetch_related("member_maps")
+    findings = list(analysis.findings.all())
+    prefetch_related_objects(findings, Prefetch("member_maps", MemberMap.objects.defer("png")))
     return {
         str(finding.image_id): [
             {"finding": finding.pk, "member": one.member, "label": MEMBER_NAMES.get(one.member, one.member)}
-            for one in finding.member_maps.defer("png")
+            for one in finding.member_maps.all()
         ]
         for finding in findings
     }

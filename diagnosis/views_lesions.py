@@ -194,7 +194,7 @@ def reminder_stop(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def lesion_compare(request: PersonRequest, lesion_id: uuid.UUID) -> HttpResponse:
     """Two photos of a spot side by side, for its patient and for dermatologists who were asked about it."""
-    lesion = access.lesion_get(request.user, lesion_id)
+    lesion = access.lesion_get(request.user, lesion_id, parts=("images",))
     pair = comparison(lesion.visits, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     if pair is None:
         raise Http404

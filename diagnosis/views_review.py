@@ -78,7 +78,7 @@ def _review_form(request: PersonRequest, case: Case) -> ReviewForm:
 
 def _case_page(request: PersonRequest, case: Case, status: int = 200, **forms_by_name) -> HttpResponse:
     context = {
-        "first_form": VerdictForm(),
+        "first_form": None if forms_by_name.get("form") else VerdictForm(),
         "photo_form": PhotoRequestForm(),
         **review_context(request.user, case),
         "recent": is_recently_authenticated(request),

@@ -1,9 +1,11 @@
 """Words for codes in templates."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.db.models import Count
 from django.template import Context
 
 from diagnosis import triage
@@ -47,13 +49,20 @@ def unlocalized(number: float) -> str:
 @register.simple_tag(takes_context=True)
 def unread_messages(context: Context, case: Case) -> int:
     """How many messages of a case the reader's side has not opened yet."""
-    return Message.objects.filter(case=case).unread_by(context["user"]).count()
+    user = context["user"]
+    if user.is_patient:  # to whom every case of theirs is of concern
+        return _waiting_by_case(user).get(case.pk, 0)
+    return Message.objects.filter(case=case).unread_by(user).count()
 
 
 @register.simple_tag(takes_context=True)
 def waiting_messages(context: Context) -> int:
     """How many messages wait for the reader, in all cases; counted once for a page that shows it in two menus."""
-    user = context["user"]
+    return sum(_waiting_by_case(context["user"]).values())
+
+
+def _waiting_by_case(user: Any) -> dict[uuid.UUID, int]:
     if not hasattr(user, "_waiting_messages"):
-        user._waiting_messages = Message.objects.waiting_for(user).count()
+        counted = Message.objects.waiting_for(user).order_by().values_list("case").annotate(n=Count("pk"))
+        user._waiting_messages = dict(counted)
     return user._waiting_messages
