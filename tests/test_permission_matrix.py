@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass, field
 
 import pytest
 from django.core import signing
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 
+from accounts.middleware import SEEN
 from accounts.services_export import export_request
 from accounts.tasks import build_export_task
 from diagnosis import images, services
@@ -23,6 +27,9 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "owner", "stranger", "dermatologist", "second_reader", "unverified", "operator", "partner")
 LOGIN = "log-in page"
+CEILING = 12  # queries of a page, session and access log among them
+# Photos, answers, model, readers, history and messages on one screen: each is a table of its own.
+CEILINGS = {"review_case": 20}
 OPEN = dict.fromkeys(ROLES, 200)
 
 
@@ -395,16 +402,25 @@ def photos_file():
 
 
 def client_of(role: str, people) -> Client:
+    """Somebody at work: the session was seen a moment ago, which staff's is told every 30 seconds."""
     client = Client()
     if role != "anonymous":
         client.force_login(people[role])
+        session = client.session
+        session[SEEN] = time.time()
+        session.save()
     return client
 
 
 def status_of(client: Client, row: Row, url: str) -> int | str:
-    answer = getattr(client, row.method)(url, row.data)
+    """What the request gets; a page must also come with few queries."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = getattr(client, row.method)(url, row.data)
     if answer.streaming:
         answer.getvalue()  # the test client closes the file at its end
+    elif row.method == "get" and answer.status_code == 200 and "text/html" in answer.get("Content-Type", ""):
+        ceiling = CEILINGS.get(answer.resolver_match.url_name, CEILING)
+        assert len(queries) <= ceiling, [query["sql"] for query in queries]
     went_to_login = answer.status_code == 302 and answer["Location"].startswith(reverse("account_login"))
     return LOGIN if went_to_login else answer.status_code
 
