@@ -45,8 +45,12 @@ def predict_cases(cases: Sequence[Sequence[bytes]], release: str = "") -> list[C
     """The photos of several cases in one call of the engine; one result per case, in order. Raises EngineError."""
     from ml.serving import combine  # a worker's import: onnxruntime stays out of the web
 
-    found = iter(load_engine(release).predict([photo for photos in cases for photo in photos]))
-    return [combine(list(islice(found, len(photos)))) for photos in cases]
+    photos = [photo for case in cases for photo in case]
+    found = load_engine(release).predict(photos)
+    if len(found) != len(photos):  # or a case would get its neighbour's photo
+        raise RuntimeError(f"The engine gave {len(found)} results for {len(photos)} photos.")
+    rest = iter(found)
+    return [combine(list(islice(rest, len(case)))) for case in cases]
 
 
 def load_engine(release: str = "") -> Engine:

@@ -91,9 +91,10 @@ class Engine(ABC):
 
     def predict(self, photos: Sequence[bytes | bytearray | memoryview]) -> list[PhotoResult]:
         """One result per photo, in order; a bad photo is ``unusable`` and never stops the rest."""
-        photos = list(photos)
-        batches = (photos[start : start + self.batch_size] for start in range(0, len(photos), self.batch_size))
-        return [result for batch in batches for result in self._predict_batch(batch)]
+        results: list[PhotoResult] = []
+        while len(results) < len(photos):  # the size of a batch may shrink on the way, where memory is short
+            results += self._predict_batch(photos[len(results) : len(results) + self.batch_size])
+        return results
 
     def _predict_batch(self, photos: list) -> list[PhotoResult]:
         opened = list(self.pool.map(self._open, photos))

@@ -101,6 +101,14 @@ def test_too_little_memory_halves_the_batch_and_goes_on(toy_release, caplog):
     assert "out of device memory" not in caplog.text, "the smaller size is kept"
 
 
+def test_memory_that_ends_in_the_middle_loses_and_shifts_no_photo(toy_release):
+    release = load_release(str(toy_release))
+    photos = [PHOTOS[number % 3] for number in range(11)]
+    engine = narrow(release, most=2)
+    engine.batch_size = 4
+    assert_same(engine.predict(photos), CpuEngine(release, threads=1).predict(photos), apart=1e-4, levels=1)
+
+
 def test_a_photo_that_does_not_fit_at_all_is_an_error(toy_release):
     with pytest.raises(torch.OutOfMemoryError):
         narrow(load_release(str(toy_release)), most=0).predict(PHOTOS[:2])
