@@ -155,9 +155,17 @@ def _predict(
         return model.predict_proba(vectors[held.test])[:, order]
     recipe = plain(config) if method == "plain" else config
     train, val = _photos(manifest, packs[0], held, held.train), _photos(manifest, packs[1], held, held.val)
-    best = Trainer(recipe, held.classes, train, val).fit(run, resume=True)
+    best = _trainer(recipe, held.classes, train, val).fit(run, resume=True)
     net, size = load_trained(best), recipe.final_size or recipe.size
     return softmax(predict_logits(net, _photos(manifest, packs[1], held, held.test), size=size))
+
+
+def _trainer(config: TrainConfig, classes: list[str], train: Photos, val: Photos) -> Trainer:
+    if getattr(config, "views", 0):
+        from ml.training.late import LateTrainer
+
+        return LateTrainer(config, classes, train, val)
+    return Trainer(config, classes, train, val)
 
 
 def _photos(manifest: Manifest, packed: Packed, held: Held, rows: np.ndarray) -> Photos:
