@@ -21,7 +21,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         "stand even on a busy machine; milliseconds need a quiet one.",
         epilog="The figures of docs/BENCHMARKS.md: python -m ml benchmark --write docs/BENCHMARKS.md",
     )
-    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r2)")
+    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r3)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: INFERENCE_DEVICE, else auto")
     parser.add_argument("--rounds", type=_positive, default=30, help="turns of each contestant (default: 30)")
     parser.add_argument("--batches", type=_numbers, default=BATCHES, help=f"photos at once (default: {BATCHES})")

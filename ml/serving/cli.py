@@ -39,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="MANIFEST|FOLDER|FILE", help="CSV with a path column, or photos")
     parser.add_argument("--csv", required=True, metavar="OUT", help="CSV file to write; - writes to standard output")
-    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r2)")
+    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r3)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: INFERENCE_DEVICE, else auto")
     parser.set_defaults(run=run)
 
