@@ -93,7 +93,7 @@ class Engine(ABC):
         """One result per photo, in order; a bad photo is ``unusable`` and never stops the rest."""
         results: list[PhotoResult] = []
         while len(results) < len(photos):  # the size of a batch may shrink on the way, where memory is short
-            results += self._predict_batch(photos[len(results) : len(results) + self.batch_size])
+            results += self._predict_batch(list(photos[len(results) : len(results) + self.batch_size]))
         return results
 
     def _predict_batch(self, photos: list) -> list[PhotoResult]:
