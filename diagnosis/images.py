@@ -33,6 +33,7 @@ class InspectedPhoto:
     width: int
     height: int
     shot: str = "close_up"
+    face: str = "unknown"  # `diagnosis.models.FaceInPhoto`
 
 
 def sentences() -> dict[str, str]:
@@ -56,15 +57,16 @@ def refusal(error: PhotoError) -> str:
 
 
 def inspect_upload(data: bytes, *, shot: str = "close_up") -> InspectedPhoto:
-    """Decode a photo (the only honest type check) and return it clean.
+    """Decode a photo (the only honest type check) and return it clean; a process opens two at a time.
 
     Raises ValidationError with one plain sentence; nothing has been stored by then.
     """
-    try:
-        picture = open_photo(data, max_side=STORED_SIDE, min_side=MIN_SIDE, short_side=STORED_SHORT_SIDE)
-    except PhotoError as error:
-        raise ValidationError(refusal(error), code=error.code) from error
-    return normalise(picture, shot=shot)
+    with _OPENING:
+        try:
+            picture = open_photo(data, max_side=STORED_SIDE, min_side=MIN_SIDE, short_side=STORED_SHORT_SIDE)
+        except PhotoError as error:
+            raise ValidationError(refusal(error), code=error.code) from error
+        return normalise(picture, shot=shot)
 
 
 def normalise(picture: Image.Image, *, shot: str = "close_up") -> InspectedPhoto:
@@ -92,8 +94,7 @@ def inspect_uploads(files: list, *, shots: list[str] | None = None) -> list[Insp
     photos, errors = [], []
     for number, file in enumerate(files, start=1):
         try:
-            with _OPENING:
-                photos.append(inspect_upload(_read(file), shot=shots[number - 1] if shots else "close_up"))
+            photos.append(inspect_upload(_read(file), shot=shots[number - 1] if shots else "close_up"))
         except ValidationError as error:
             text = _("Photo %(number)d: %(problem)s") % {"number": number, "problem": error.messages[0]}
             errors.append(ValidationError(text, code=error.code))

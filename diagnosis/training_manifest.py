@@ -21,7 +21,7 @@ from django.core.files.storage import default_storage
 from django.utils.crypto import salted_hmac
 
 from accounts.models import Consent, Purpose
-from diagnosis.models import Analysis, Case, ReviewState
+from diagnosis.models import Analysis, Case, CaseImage, FaceInPhoto, ReviewState
 from ml.releases.loader import installed_classes
 from ml.taxonomy import SLUGS
 
@@ -52,7 +52,7 @@ class Sifted:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, Any]:
-        """As `TrainingExport.counts` keeps it; `left_out` counts cases."""
+        """As `TrainingExport.counts` keeps it; `left_out` counts cases, and photos where a face is why."""
         return {
             "photos": self.photos,
             "cases": len(self.cases),
@@ -127,14 +127,15 @@ def _why_not(case: Case, agreed: set[int], known: set[str]) -> str:
 
 def _write_case(archive: zipfile.ZipFile, case: Case, judged_by: str, sifted: Sifted) -> Iterator[dict[str, str]]:
     label, group = case.reviews.all()[0].diagnosis, keyed("person", case.patient_id)
-    sifted.cases.append(case.pk)
-    sifted.people.add(group)
-    for image in case.images.all():
-        if not image.file:
-            continue
+    photos = _without_faces(case, sifted)
+    if photos:
+        sifted.cases.append(case.pk)
+        sifted.people.add(group)
+    for image in photos:
+        name = keyed("photo", image.pk)
         with default_storage.open(str(image.file.name), "rb") as file:
-            data = file.read()
-        path = f"photos/{keyed('photo', image.pk)}.jpg"
+            data = under_another_hash(file.read(), name)
+        path = f"photos/{name}.jpg"
         archive.writestr(zipfile.ZipInfo(path, EPOCH), data)
         sifted.photos += 1
         sifted.labels[label] += 1
@@ -150,6 +151,25 @@ def _write_case(archive: zipfile.ZipFile, case: Case, judged_by: str, sifted: Si
             "judged_by": judged_by,
             **_person(case.answers),
         }
+
+
+def _without_faces(case: Case, sifted: Sifted) -> list[CaseImage]:
+    """The photos in which nobody can be recognised, as far as a worker has looked."""
+    stored = [image for image in case.images.all() if image.file]
+    sifted.left_out.update(f"face_{image.face}" for image in stored if image.face not in FaceInPhoto.MAY_LEAVE)
+    return [image for image in stored if image.face in FaceInPhoto.MAY_LEAVE]
+
+
+def under_another_hash(jpeg: bytes, comment: str) -> bytes:
+    """The same pixels with a comment (COM, ITU-T T.81 B.2.4.5) after the first marker.
+
+    The database knows the hash of the stored file: as it is, it would lead from the manifest back to a case.
+    Raises ValueError for what is no JPEG.
+    """
+    start, text = b"\xff\xd8", comment.encode()
+    if not jpeg.startswith(start):
+        raise ValueError("This is no JPEG.")
+    return start + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]
 
 
 def _person(answers: dict[str, Any]) -> dict[str, str]:

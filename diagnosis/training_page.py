@@ -21,6 +21,8 @@ REASONS = {
     "cannot_judge": _("The dermatologist could not judge the photos"),
     "other_diagnosis": _("Signed diagnosis is no condition of a release"),
     "no_photos": _("The photos are gone"),
+    "face_kept": _("The face stays in the photo."),
+    "face_unknown": _("Nobody has looked for faces in the photo"),
     "other_release": _("Judged by another release"),
 }
 Kind = OperatorEvent.Kind

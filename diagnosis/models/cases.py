@@ -267,6 +267,17 @@ class Shot(models.TextChoices):
     OTHER = "other", _("Other")
 
 
+class FaceInPhoto(models.TextChoices):
+    """What was known of faces when a photo became part of a case; decides whether it may leave for training."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"
+    COVERED = "covered"
+    KEPT = "kept"
+
+    MAY_LEAVE = nonmember(("none", "covered"))
+
+
 def photo_key(instance: CaseImage, _filename: str) -> str:
     """A random key: neither the patient nor the original file name is in it."""
     return f"photos/{uuid.uuid4().hex}.jpg"
@@ -284,6 +295,7 @@ class CaseImage(models.Model):
     pixel_sha256 = models.CharField(max_length=64, db_index=True)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
+    face = models.CharField(max_length=8, choices=FaceInPhoto.choices, default=FaceInPhoto.UNKNOWN, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = VisibleQuerySet.as_manager()
@@ -293,6 +305,7 @@ class CaseImage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["case", "position"], name="one_photo_per_position"),
             models.CheckConstraint(condition=Q(position__range=(0, 9)), name="at_most_ten_photos"),
+            models.CheckConstraint(condition=Q(face__in=FaceInPhoto.values), name="face_in_photo_is_known"),
         ]
 
     def __str__(self) -> str:

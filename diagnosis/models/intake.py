@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from diagnosis.models.cases import Shot
+from diagnosis.models.cases import FaceInPhoto, Shot
 from diagnosis.models.uploads import OwnedQuerySet
 
 
@@ -88,6 +88,15 @@ class IntakePhoto(models.Model):
     def shows_face(self) -> bool:
         """A face was found and nobody has said yet what should happen with it."""
         return bool(self.faces) and not self.face_choice
+
+    @property
+    def face(self) -> FaceInPhoto:
+        """What goes into the case with the photo. A face that was found and not decided about stays in it."""
+        if self.face_choice == FaceChoice.KEPT or self.shows_face:
+            return FaceInPhoto.KEPT
+        if self.faces is None:
+            return FaceInPhoto.UNKNOWN
+        return FaceInPhoto.COVERED if self.face_choice == FaceChoice.EYES else FaceInPhoto.NONE
 
     @property
     def issues(self) -> list[dict[str, Any]]:

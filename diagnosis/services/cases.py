@@ -117,6 +117,7 @@ def image_create(*, case: Case, position: int, photo: InspectedPhoto, stored: li
         case=case,
         position=position,
         shot=photo.shot,
+        face=photo.face,
         sha256=photo.sha256,
         pixel_sha256=photo.pixel_sha256,
         width=photo.width,

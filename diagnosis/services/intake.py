@@ -245,6 +245,7 @@ def _as_inspected(photo: IntakePhoto) -> InspectedPhoto:
         width=photo.width,
         height=photo.height,
         shot=photo.shot,
+        face=photo.face,
     )
 
 

@@ -123,8 +123,7 @@ def training_exports_sweep() -> int:
     for export in TrainingExport.objects.filter(status=Status.READY):
         over = export.expires_at is not None and export.expires_at < now
         if over or not is_whole(export):
-            _drop(export, left=not over)
-            count += 1
+            count += _dropped(export, left=not over)
     for export in TrainingExport.objects.filter(status=Status.RUNNING, lease_until__lt=now):
         _fail(export)
         count += 1
@@ -134,6 +133,16 @@ def training_exports_sweep() -> int:
         training_export_send(export_id=export.pk)
         count += 1
     return count
+
+
+def _dropped(export: TrainingExport, *, left: bool) -> bool:
+    """One file that cannot go now must not keep the others."""
+    try:
+        _drop(export, left=left)
+    except Exception:
+        log.exception("training_export_not_deleted", export=str(export.pk))
+        return False
+    return True
 
 
 def _drop(export: TrainingExport, *, left: bool) -> None:

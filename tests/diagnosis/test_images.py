@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from django.core.exceptions import ValidationError
 from PIL import Image
 
+from diagnosis import images
 from diagnosis.demo import draw_jpeg, draw_photo
 from diagnosis.images import inspect_upload, inspect_uploads, sentences
 from ml.photo import SENTENCES
@@ -79,3 +81,13 @@ def test_no_photo_and_too_many():
 
 def test_every_refusal_of_the_decoder_has_a_sentence():
     assert sentences().keys() == SENTENCES.keys()
+
+
+def test_a_process_opens_two_photos_at_a_time():
+    third = threading.Thread(target=inspect_upload, args=(draw_jpeg(),))
+    with images._OPENING, images._OPENING:
+        third.start()
+        third.join(0.5)
+        assert third.is_alive(), "it waits for one of the others"
+    third.join(20)
+    assert not third.is_alive()

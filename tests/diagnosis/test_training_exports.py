@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import uuid
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from accounts.models import AccessLog, Purpose, User
 from accounts.services import consent_set
 from accounts.services_own_data import account_erase
 from diagnosis import images, services
-from diagnosis.models import Analysis, Case, OperatorEvent, TrainingExport
+from diagnosis.models import Analysis, Case, CaseImage, IntakePhoto, OperatorEvent, TrainingExport
 from diagnosis.questions import clean_answers
 from diagnosis.tasks import build_training_export_task, sweep_operations_task
 from ml.__main__ import main
@@ -109,7 +111,7 @@ def test_photos_with_a_place_in_them_lose_it_and_covered_faces_stay_covered():
     """What leaves is what is stored: EXIF went when the photo came, and paint over a face is in its pixels."""
     patient = person()
     case = services.case_submit(
-        photos=[images.inspect_upload(photos.with_gps())], answers=clean_answers(factories.ANSWERS), language="en",
+        photos=[replace(images.inspect_upload(photos.with_gps()), face="none")], answers=clean_answers(factories.ANSWERS), language="en",
         patient=patient,
     )  # fmt: skip
     Analysis.objects.claim(case.analyses.get().pk)
@@ -119,7 +121,7 @@ def test_photos_with_a_place_in_them_lose_it_and_covered_faces_stay_covered():
         stored = file.read()
     export = made()
     data = archive(export).read(rows(export)[0]["path"])
-    assert data == stored
+    assert Image.open(io.BytesIO(data)).tobytes() == Image.open(io.BytesIO(stored)).tobytes()
     assert not Image.open(io.BytesIO(data)).getexif()
 
 
@@ -131,6 +133,7 @@ def test_a_covered_face_leaves_as_paint():
     photo.refresh_from_db()
     face = photo.faces[0]
     services.photo_cover_faces(photo=photo)
+    services.photo_find_faces(photo_id=photo.pk)
     case = services.intake_submit(
         patient=patient, submission_key=key, answers=clean_answers(factories.ANSWERS), language="en", ask=True
     )
@@ -140,6 +143,61 @@ def test_a_covered_face_leaves_as_paint():
     middle = face["left"] + face["width"] / 2, face["top"] + face["height"] / 2
     spot = round(middle[0] * picture.width), round(middle[1] * picture.height)
     assert max(abs(value - 96) for value in picture.getpixel(spot)) < 12
+
+
+FACE = {"top": 0.1, "left": 0.1, "width": 0.5, "height": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("found", "choice", "left_out"),
+    [
+        (None, "", {"face_unknown": 1}),
+        (None, "eyes", {"face_unknown": 1}),
+        ([FACE], "", {"face_kept": 1}),
+        ([FACE], "kept", {"face_kept": 1}),
+        (None, "kept", {"face_kept": 1}),
+        ([FACE], "eyes", {}),
+        ([], "", {}),
+    ],
+    ids=str,
+)
+def test_nobody_who_can_be_recognised_leaves(found, choice, left_out):
+    patient, key = person(), uuid.uuid4()
+    services.photo_take_in(patient=patient, submission_key=key, shot="close_up", data=photos.skin(size=(320, 240)))
+    IntakePhoto.objects.update(faces=found, face_choice=choice)
+    case = services.intake_submit(
+        patient=patient, submission_key=key, answers=clean_answers(factories.ANSWERS), language="en", ask=True
+    )
+    sign(case)
+    export = made()
+    assert export.counts["left_out"] == left_out
+    assert export.counts["cases"] == export.counts["photos"] == export.counts["people"] == len(rows(export))
+    assert export.counts["photos"] == (0 if left_out else 1)
+
+
+def test_no_hash_leads_from_the_manifest_to_the_database():
+    signed()
+    export = made()
+    row = rows(export)[0]
+    assert row["sha256"] == hashlib.sha256(archive(export).read(row["path"])).hexdigest()
+    assert not CaseImage.objects.filter(sha256=row["sha256"]).exists()
+
+
+def test_one_file_that_cannot_go_does_not_keep_the_others(monkeypatch):
+    signed()
+    stuck, free = made(), made()
+    TrainingExport.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    delete = default_storage.delete
+
+    def refuse(name):
+        if name == stuck.file.name:
+            raise OSError("The storage says no.")
+        delete(name)
+
+    TrainingExport.objects.filter(pk=stuck.pk).update(queued_at=timezone.now() + timedelta(days=1))  # it comes first
+    monkeypatch.setattr(default_storage, "delete", refuse)
+    sweep_operations_task()
+    assert [TrainingExport.objects.get(pk=export.pk).status for export in (stuck, free)] == ["ready", "gone"]
 
 
 def test_what_is_left_out_and_why():

@@ -6,6 +6,7 @@ Passwords are `PASSWORD`. Photos are drawn (`tests.kit.photos`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -106,11 +107,11 @@ def partner_key(
 
 
 def case_queued(*, patient: User | None = None, partner: Partner | None = None, **answers: Any) -> Case:
-    """A submitted case with one photo that waits for a worker; without an owner it gets a new patient."""
+    """A submitted case with one photo, in which no face is, that waits for a worker; without an owner it gets a new patient."""
     if patient is None and partner is None:
         patient = PatientFactory()
     return services.case_submit(
-        photos=[images.inspect_upload(photos.skin(size=(320, 240)))],
+        photos=[replace(images.inspect_upload(photos.skin(size=(320, 240))), face="none")],
         answers=clean_answers({**ANSWERS, **answers}),
         language="en",
         patient=patient,
