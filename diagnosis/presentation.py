@@ -41,6 +41,13 @@ MEMBER_NAMES = {
 }
 
 
+def member_name(member: str) -> str:
+    """How a network is called; a second one of its architecture carries the name of its training run."""
+    architecture, _dash, run = member.partition("-")
+    name = MEMBER_NAMES.get(architecture, architecture)
+    return f"{name} ({run.replace('_', ' ')})" if run else name
+
+
 def present(facts: CaseFacts) -> dict[str, Any]:
     """Everything that is said of a case. Keys are those that templates/diagnosis and templates/reports name."""
     info = _release_of(facts)
@@ -321,7 +328,7 @@ def _members(facts: CaseFacts) -> list[dict[str, Any]]:
     return [
         {
             "name": member["name"],
-            "label": MEMBER_NAMES.get(member["name"], member["name"]),
+            "label": member_name(member["name"]),
             "weight_percent": round(100 * member["weight"]),
             "rows": [
                 {"label": condition_label(slug), "percent": percent(probability)}

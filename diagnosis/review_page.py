@@ -15,7 +15,7 @@ from diagnosis import access, blind
 from diagnosis.facts import CaseFacts, facts_of_case
 from diagnosis.models import Analysis, Case, CaseQuerySet, MemberMap, Read, ReviewState
 from diagnosis.names import condition_label
-from diagnosis.presentation import MEMBER_NAMES, present
+from diagnosis.presentation import member_name, present
 from diagnosis.similar import similar_cases
 
 HISTORY = 10
@@ -79,7 +79,7 @@ def _member_maps(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
     prefetch_related_objects(findings, Prefetch("member_maps", MemberMap.objects.defer("png")))
     return {
         str(finding.image_id): [
-            {"finding": finding.pk, "member": one.member, "label": MEMBER_NAMES.get(one.member, one.member)}
+            {"finding": finding.pk, "member": one.member, "label": member_name(one.member)}
             for one in finding.member_maps.all()
         ]
         for finding in findings

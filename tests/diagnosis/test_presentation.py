@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from diagnosis.facts import CaseFacts, PhotoFacts, ReviewFacts
-from diagnosis.presentation import focus_texts, limits, percent, photo_advice, photo_issues, present
+from diagnosis.presentation import focus_texts, limits, member_name, percent, photo_advice, photo_issues, present
 from ml.explain import FOCUS_CODES
 from ml.quality import ADVICE, ADVICE_FOR
 from ml.releases.loader import release_info
@@ -199,3 +199,9 @@ def test_dots_say_the_same_as_the_sentence():
     first = present(FACTS)["differential"][0]
     assert f"about {sum(first['dots'])} in 10" in first["likelihood_text"]
     assert len(first["dots"]) == 10
+
+
+def test_two_networks_of_one_architecture_can_be_told_apart() -> None:
+    assert member_name("efficientnet_lite2") == "EfficientNet-Lite2"
+    assert member_name("efficientnet_lite2-lite2_late") == "EfficientNet-Lite2 (lite2 late)"
+    assert member_name("a_new_network") == "a_new_network"
