@@ -11,6 +11,7 @@ from django.conf import settings
 
 from diagnosis import assessment
 from diagnosis.models import ModelRelease, OperatorEvent
+from ml.releases.loader import Release, ReleaseError, list_releases, release_info
 
 log = structlog.get_logger(__name__)
 TRY_AGAIN_SECONDS = 60
@@ -41,7 +42,7 @@ def usable_release() -> str:
         if _loads(name):
             _last_good = name
             return name
-    assessment.load_engine(wanted)  # says why
+    _require(wanted)  # says why
     return wanted
 
 
@@ -59,10 +60,10 @@ def _others(wanted: str) -> Iterator[str]:
 
 
 def _loads(name: str) -> bool:
-    """True when the engine is in memory, with the weights that a worker checked before."""
+    """True when the engine is in memory, may be used here, and is what a worker checked before."""
     try:
-        weights = assessment.load_engine(name).release.weights_sha256
-        problem = "" if _are_the_checked_ones(name, weights) else "Its weights are not those that were checked."
+        _require(name)
+        problem = ""
     except SoftTimeLimitExceeded:
         raise
     except Exception as error:  # whatever a damaged network does, the patient gets the release before it
@@ -75,9 +76,42 @@ def _loads(name: str) -> bool:
     return not problem
 
 
-def _are_the_checked_ones(name: str, weights: str) -> bool:
-    checked = ModelRelease.objects.filter(name=name, active=True).values_list("weights_sha256", flat=True).first()
-    return checked is None or checked == weights
+def _require(name: str) -> None:
+    """Load a release. Raises ReleaseError or EngineError where it may not or cannot serve."""
+    release = assessment.load_engine(name).release
+    require_permission(release)
+    if not _are_the_checked_ones(name, release.digest):
+        raise ReleaseError("Its files are not those that were checked.")
+
+
+def require_permission(release: Release) -> None:
+    """Raises ReleaseError where the licence of the training photos forbids what this installation does."""
+    if release.non_commercial and not settings.ACCEPT_NON_COMMERCIAL_RELEASE:
+        sentence = f"Release {release.name} may not be used commercially (ACCEPT_NON_COMMERCIAL_RELEASE is off)."
+        raise ReleaseError(sentence)
+
+
+def _are_the_checked_ones(name: str, digest: str) -> bool:
+    """What a setting names may serve without a check; what an operator activated has to stay as it was checked."""
+    row = ModelRelease.objects.filter(name=name, check_state=ModelRelease.Check.GOOD).first()
+    if row is None or (not row.active and name in (settings.RELEASE_OVERRIDE, settings.MODEL_RELEASE)):
+        return True
+    return row.digest == digest
+
+
+def may_use(name: str) -> bool:
+    """May a partner pin this release: does it answer here now, or did a worker find it good, as it is installed?"""
+    if name not in list_releases():
+        return False
+    try:
+        release = release_info(name)
+        require_permission(release)
+    except ReleaseError:
+        return False
+    if name == active_release():
+        return _are_the_checked_ones(name, release.digest)
+    good = ModelRelease.objects.filter(name=name, check_state=ModelRelease.Check.GOOD)
+    return good.filter(digest=release.digest).exists()
 
 
 def _refuse(name: str, problem: str) -> None:

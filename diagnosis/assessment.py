@@ -64,7 +64,7 @@ def facts_for_triage(result: CaseResult | None) -> triage.PredictionFacts | None
     """The numbers that the rules look at, with the thresholds of the release that made them."""
     if result is None:
         return None
-    info = release_info(result.release)
+    info = result.info or release_info(result.release)
     return triage.PredictionFacts(
         outcome=result.outcome,
         probabilities=dict(result.probabilities),

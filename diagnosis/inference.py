@@ -16,12 +16,16 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from diagnosis import access, assessment, sandbox, services
-from diagnosis.active_release import usable_release
+from diagnosis.active_release import may_use, usable_release
 from diagnosis.assessment import PhotosUnreadable
 from diagnosis.models import Analysis
 
 log = structlog.get_logger(__name__)
 Photos = Sequence[bytes]
+
+
+class _LoadingTookTooLong(Exception):
+    """The time of the task went by while a changed release was loaded: no photo is to blame."""
 
 
 class _Failures(list[Exception]):
@@ -69,21 +73,36 @@ def run_analysis(analysis_id: str) -> None:
     failures = _Failures()
     try:
         _run(taken, failures)
+    except _LoadingTookTooLong as error:
+        for analysis in taken:
+            services.analysis_release(analysis=analysis)
+        raise SystemExit("The model was not loaded in time: the next process loads it first.") from error
     except SoftTimeLimitExceeded as error:
         _time_is_up(taken)
         raise SystemExit("The soft time limit has passed.") from error
+    except Exception:  # no release can be loaded: the sweeper sends them again in its time
+        for analysis in taken:
+            services.analysis_put_back(analysis=analysis)
+        raise
     failures.raise_all()
 
 
 def _neighbours(first: Analysis) -> list[Analysis]:
     """Others of the lane that wait for the first time. Whatever a worker died of before runs alone."""
-    room = settings.ANALYSIS_BATCH_SIZE - 1
+    room = _batch_size() - 1
     if not room or first.attempts > 1 or first.case.sandbox:
         return []
     waiting = Analysis.objects.untried(first.lane)
     if waiting.count() < room:
         time.sleep(settings.ANALYSIS_BATCH_WAIT_SECONDS)
     return waiting.claim_some(room)
+
+
+def _batch_size() -> int:
+    """ANALYSIS_BATCH_SIZE, or what fits the device that answers here."""
+    from ml.serving.devices import choose_device  # a worker's import
+
+    return settings.ANALYSIS_BATCH_SIZE or (16 if choose_device(settings.INFERENCE_DEVICE) == "cuda" else 1)
 
 
 def _time_is_up(taken: Sequence[Analysis]) -> None:
@@ -102,7 +121,19 @@ def _run(taken: Sequence[Analysis], failures: _Failures) -> None:
             services.analysis_complete(analysis=analysis, assessment=sandbox.assess(analysis))
     by_release = sorted((one for one in taken if one not in made_up), key=lambda one: one.pinned_release)
     for release, group in groupby(by_release, key=lambda one: one.pinned_release):
-        _predict_and_store(list(group), release or usable_release(), failures)
+        waiting = list(group)
+        if release and not may_use(release):  # it could be asked for, and was refused or changed meanwhile
+            for analysis in waiting:
+                services.analysis_fail(analysis=analysis, failure="error")
+            continue
+        _predict_and_store(waiting, release or _release_in_memory(), failures)
+
+
+def _release_in_memory() -> str:
+    try:
+        return usable_release()
+    except SoftTimeLimitExceeded as error:
+        raise _LoadingTookTooLong from error
 
 
 def _predict_and_store(group: Sequence[Analysis], release: str, failures: _Failures) -> None:

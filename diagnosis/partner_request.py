@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from diagnosis.active_release import active_release, may_use
 from diagnosis.models import Lane
 from diagnosis.questions import AnswersError, clean_answers
 from diagnosis.services.cases import PartnerTerms
-from ml.releases.loader import ReleaseError, list_releases, release_info
 from smartderma.api_fields import StrictSerializer, SwitchField, TextField
 from smartderma.parsing import strict_json
 
@@ -79,23 +79,18 @@ class Asked:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], *, sandbox: bool, in_batch: bool = False) -> Asked:
-        """From the validated values of `RequestFields`; batches and the sandbox have the lane that nobody waits for."""
+        """From the validated values of `RequestFields`.
+
+        Batches and the sandbox have the lane that nobody waits for. So does another release than the active one: beside
+        the patients it would push the active one out of the workers' memory.
+        """
+        beside = values["release"] not in ("", active_release())
         terms = PartnerTerms(
             sandbox=sandbox,
             keep_photos=values["store_image"],
             retention_days=values.get("retention_days"),
-            lane=Lane.BULK if sandbox or in_batch else Lane.PARTNER,
+            lane=Lane.BULK if sandbox or in_batch or beside else Lane.PARTNER,
             in_batch=in_batch,
             release=values["release"],
         )
         return cls(values["answers"], values["external_patient"], values["force"], terms)
-
-
-def may_use(name: str) -> bool:
-    """May a partner pin this release: is it installed, and allowed here (smartderma.E006)?"""
-    if name not in list_releases():
-        return False
-    try:
-        return settings.ACCEPT_NON_COMMERCIAL_RELEASE or not release_info(name).non_commercial
-    except ReleaseError:
-        return False

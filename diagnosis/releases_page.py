@@ -18,6 +18,7 @@ from diagnosis.numbers.statistics import Estimate
 from diagnosis.presentation import accuracy_text
 from diagnosis.release_forms import ActivateForm, ShadowForm
 from diagnosis.release_page import measure
+from diagnosis.services.releases import is_way_back
 from diagnosis.shadow_numbers import Answer, Both, Comparison, Pair, compare
 from ml.releases.loader import ReleaseError, list_releases, release_info
 
@@ -53,12 +54,10 @@ def _row(name: str, row: ModelRelease | None, active: str, form: ActivateForm | 
         "active": is_active,
         "row": row,
         "good": good,
-        "earlier": good and OperatorEvent.objects.filter(replaced=name).exists(),
+        "earlier": good and is_way_back(name=name, replaces=active),
         "form": form or ActivateForm(initial={"replaces": active}, auto_id=f"id_{name}_%s"),
         "open": form is not None,
-        "shadow": ShadowForm(initial={"percent": row.shadow_percent or 10}, auto_id=f"id_{name}_%s")
-        if good and row
-        else None,
+        "shadow": _shadow_form(row) if good and row else None,
         **_said_of(name),
     }
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from diagnosis.numbers.statistics import LEAST_FOR_SHARE, Estimate, kappa, quantile, share
+from diagnosis.numbers.words import SKIN_PAIRS
 from diagnosis.triage.facts import tier_rank
 
 MELANOMA = "melanoma"
 URGENT = tier_rank("urgent")
-SKIN_TYPES = {"I": "I-II", "II": "I-II", "III": "III-IV", "IV": "III-IV", "V": "V-VI", "VI": "V-VI"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _right(signed: Sequence[Pair]) -> Both:
 
 def _by_skin(signed: Sequence[Pair]) -> dict[str, Both]:
     groups = ("I-II", "III-IV", "V-VI", "")
-    return {group: _right([pair for pair in signed if SKIN_TYPES.get(pair.skin_type, "") == group]) for group in groups}
+    return {group: _right([pair for pair in signed if SKIN_PAIRS.get(pair.skin_type, "") == group]) for group in groups}
 
 
 def _times(answers: Iterable[Answer]) -> tuple[int | None, int | None]:

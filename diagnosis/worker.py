@@ -17,21 +17,21 @@ from django.db import connections
 from diagnosis.active_release import usable_release
 
 log = structlog.get_logger(__name__)
-_takes_photos_of_waiting_people = False  # set before the pool forks, read in its children
+_loads_before_the_first_task = False  # set before the pool forks, read in its children
 
 
 @worker_init.connect
 def refuse_wrong_worker(sender: WorkController, **_kwargs: object) -> None:
     """Exit with one sentence where photos would be analysed by a worker that cannot do it well."""
-    global _takes_photos_of_waiting_people
+    global _loads_before_the_first_task
     queues = set(sender.app.amqp.queues.consume_from)
     interactive = {settings.INFERENCE_QUEUE, settings.PARTNER_QUEUE}
-    if queues.isdisjoint({*interactive, "bulk"}):
+    if queues.isdisjoint({*interactive, "bulk", "shadows"}):
         return
     problem = _pool_problem(sender) or engine_problem()
     if problem:
         sys.exit(f"The worker does not start: {problem}")
-    _takes_photos_of_waiting_people = not queues.isdisjoint(interactive)
+    _loads_before_the_first_task = not queues.isdisjoint(interactive) or _device() == "cuda"
 
 
 def _pool_problem(worker: WorkController) -> str:
@@ -39,7 +39,23 @@ def _pool_problem(worker: WorkController) -> str:
     if not issubclass(pool, TaskPool):
         name = pool.__module__.rpartition(".")[2]
         return f"photos need --pool prefork, because the pool {name} ignores time limits."
-    if settings.INFERENCE_DEVICE == "cuda" and worker.concurrency != 1:
+    return _device_problem(worker.concurrency)
+
+
+def _device() -> str:
+    from ml.serving.devices import choose_device
+
+    return choose_device(settings.INFERENCE_DEVICE)
+
+
+def _device_problem(children: int) -> str:
+    from ml.serving.devices import EngineError
+
+    try:
+        device = _device()
+    except EngineError as error:
+        return str(error)
+    if device == "cuda" and children != 1:
         return "a worker with INFERENCE_DEVICE=cuda needs --concurrency 1, because each child would load the model."
     return ""
 
@@ -74,7 +90,11 @@ def _try_engine(sender: Connection) -> None:
 
 @worker_process_init.connect
 def load_model(**_kwargs: object) -> None:
-    """In each child of the pool. The worker for batches loads it with its first photo: nobody waits for that one."""
-    if _takes_photos_of_waiting_people:
+    """In each child of the pool, where no task's time limit runs.
+
+    A worker for batches loads it with its first photo, because nobody waits for that one; not on a GPU, where loading
+    can take longer than a task may.
+    """
+    if _loads_before_the_first_task:
         usable_release()
         log.info("model_loaded")

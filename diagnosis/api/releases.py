@@ -10,11 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from diagnosis.active_release import active_release
+from diagnosis.active_release import active_release, may_use
 from diagnosis.api.shared import MISSING, PartnerResource
 from diagnosis.models import Analysis
 from diagnosis.names import condition_label
-from diagnosis.partner_request import may_use
 from diagnosis.release_page import release_page
 from ml.releases.loader import list_releases, release_info
 from ml.taxonomy import BY_SLUG

@@ -26,6 +26,9 @@ class ModelRelease(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True)
     weights_sha256 = models.CharField(max_length=64, blank=True, help_text="Of the weights that were checked.")
+    digest = models.CharField(
+        max_length=64, blank=True, help_text="Of release.json as it was checked: it names every file."
+    )
     check_state = models.CharField(max_length=8, choices=Check.choices, default=Check.WAITING)
     problem = models.CharField(max_length=500, blank=True)
     asked_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -38,8 +41,11 @@ class ModelRelease(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["active"], condition=Q(active=True), name="one_active_release"),
             models.CheckConstraint(
-                condition=Q(active=False) | (Q(check_state="good") & ~Q(weights_sha256="")),
+                condition=Q(active=False) | (Q(check_state="good") & ~Q(weights_sha256="") & ~Q(digest="")),
                 name="active_release_was_checked",
+            ),
+            models.UniqueConstraint(  # who is in shadow is not active: see the next one
+                fields=["active"], condition=Q(shadow_percent__gt=0), name="one_release_in_shadow"
             ),
             models.CheckConstraint(
                 condition=Q(shadow_percent=0) | Q(active=False, check_state="good", shadow_percent__lte=100),

@@ -19,7 +19,7 @@ from diagnosis.numbers.queries import Group
 from diagnosis.numbers.scope import Scope
 from diagnosis.numbers.statistics import Shift, shift
 from diagnosis.numbers.tables import Cell, Column, Count, Nothing, Number, Table, Words, percent, share_of
-from diagnosis.numbers.words import SKIN_TYPES, skin_label, skin_type
+from diagnosis.numbers.words import SKIN_PAIRS, SKIN_TYPES, skin_label, skin_type
 from ml.releases.loader import ReleaseError, release_info
 from ml.taxonomy import SLUGS
 
@@ -41,8 +41,6 @@ LEVELS = {
     "some": (gettext_lazy("Some change"), "warn"),
     "large": (gettext_lazy("Large change"), "alert"),
 }
-# The release counts its photos by pairs of skin types.
-SKIN_PAIRS = {"I": "I-II", "II": "I-II", "III": "III-IV", "IV": "III-IV", "V": "V-VI", "VI": "V-VI"}
 
 
 def inputs_tables(scope: Scope) -> list[Table]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 SKIN_TYPES = ("I", "II", "III", "IV", "V", "VI")
+# Releases count their photos by pairs of skin types.
+SKIN_PAIRS = {"I": "I-II", "II": "I-II", "III": "III-IV", "IV": "III-IV", "V": "V-VI", "VI": "V-VI"}
 
 
 def skin_type(code: str) -> str:

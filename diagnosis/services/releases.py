@@ -5,15 +5,18 @@ from __future__ import annotations
 import uuid
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Role, User
+from diagnosis.active_release import require_permission
 from diagnosis.models import ModelRelease, OperatorEvent, ShadowRun
 from diagnosis.services.steps import WrongState
-from ml.releases.loader import ReleaseError, list_releases, load_release, release_info
+from ml.releases.loader import Release, ReleaseError, list_releases, load_release, release_info
 
 log = structlog.get_logger(__name__)
 PROBLEM = 500  # characters of a sentence that are kept
@@ -59,15 +62,27 @@ def release_check_send(*, release_id: uuid.UUID) -> None:
 
 
 def release_check(*, release_id: uuid.UUID | str) -> None:
-    """A worker's step: hashes, a pass over each network, and a drawn photo from end to end. Safe to run twice."""
+    """A worker's step: hashes, a pass over each network, and a drawn photo from end to end. Safe to run twice.
+
+    Raises SystemExit after the soft time limit and when memory ran out, as `inference.run_analysis` does.
+    """
     release = ModelRelease.objects.filter(pk=release_id, check_state=ModelRelease.Check.WAITING).first()
     if release is None:
         return
-    weights, problem = _try_out(release.name)
+    try:
+        tried, problem = _try_out(release.name)
+    except (SoftTimeLimitExceeded, MemoryError) as error:
+        _check_finish(release, None, type(error).__name__)
+        raise SystemExit("The check of a release ended this process.") from error
+    _check_finish(release, tried, problem)
+
+
+def _check_finish(release: ModelRelease, tried: Release | None, problem: str) -> None:
     with transaction.atomic():
         changed = ModelRelease.objects.filter(pk=release.pk, check_state=ModelRelease.Check.WAITING).update(
             check_state=ModelRelease.Check.BAD if problem else ModelRelease.Check.GOOD,
-            weights_sha256=weights,
+            weights_sha256=tried.weights_sha256 if tried else "",
+            digest=tried.digest if tried else "",
             problem=problem,
             checked_at=timezone.now(),
         )
@@ -76,22 +91,23 @@ def release_check(*, release_id: uuid.UUID | str) -> None:
             event_record(kind=kind, release=release.name, reason=problem)
 
 
-def _try_out(name: str) -> tuple[str, str]:
-    """(hash of the weights, "") of a release that works, ("", why not) of another."""
+def _try_out(name: str) -> tuple[Release | None, str]:
+    """(the release, "") where it works, (None, why not) otherwise."""
     from diagnosis import assessment
     from diagnosis.demo import draw_jpeg
 
     try:
         release = load_release(name)
-        if release.non_commercial and not settings.ACCEPT_NON_COMMERCIAL_RELEASE:
-            raise ReleaseError(f"Release {name} may not be used commercially (ACCEPT_NON_COMMERCIAL_RELEASE is off).")
+        require_permission(release)
         found = assessment.assess([draw_jpeg()], {}, name)
-        if found.result.weights_sha256 != release.weights_sha256:
+        if found.result.info != release:
             raise ReleaseError(f"Release {name} was changed under its name; give new weights a new name.")
+    except (SoftTimeLimitExceeded, MemoryError):
+        raise
     except Exception as error:  # whatever a damaged release does, it is the release that is refused
         log.exception("release_refused")
-        return "", str(error)[:PROBLEM] or type(error).__name__
-    return release.weights_sha256, ""
+        return None, str(error)[:PROBLEM] or type(error).__name__
+    return release, ""
 
 
 def release_activate(*, name: str, replaces: str, operator: User, reason: str) -> ModelRelease:
@@ -111,17 +127,28 @@ def release_activate(*, name: str, replaces: str, operator: User, reason: str) -
 
 
 def _activate(name: str, replaces: str, operator: User, reason: str) -> ModelRelease:
+    _lock_all()
     _leave_active(name, replaces)
     release = ModelRelease.objects.filter(name=name).first()
     if release is None or release.check_state != ModelRelease.Check.GOOD:
         raise WrongState(_("A worker has to check this release before it can be activated."))
     _refuse_changed(release)
     ModelRelease.objects.filter(pk=release.pk).update(active=True, shadow_percent=0)
-    before = OperatorEvent.objects.filter(replaced=name).exists()
-    kind = OperatorEvent.Kind.ROLLED_BACK if before else OperatorEvent.Kind.ACTIVATED
+    kind = OperatorEvent.Kind.ROLLED_BACK if is_way_back(name=name, replaces=replaces) else OperatorEvent.Kind.ACTIVATED
     event_record(kind=kind, actor=operator, release=name, replaced=replaces, reason=reason)
     release.refresh_from_db()
     return release
+
+
+def is_way_back(*, name: str, replaces: str) -> bool:
+    """Is `name` what stepped down when `replaces` was activated? Then activating it is a roll-back."""
+    last = OperatorEvent.objects.filter(kind=OperatorEvent.Kind.ACTIVATED, release=replaces).first()
+    return last is not None and last.replaced == name
+
+
+def _lock_all() -> None:
+    """Every release, always in the same order: of two operators one waits, and neither holds what the other needs."""
+    list(ModelRelease.objects.select_for_update().order_by("pk").values_list("pk"))
 
 
 def _leave_active(name: str, replaces: str) -> None:
@@ -140,19 +167,26 @@ def _leave_active(name: str, replaces: str) -> None:
 def _keep_for_roll_back(name: str) -> None:
     """The release of the settings served until now: that is its check."""
     try:
-        weights = release_info(name).weights_sha256
+        release = release_info(name)
+        require_permission(release)
     except ReleaseError:
         return
-    good = {"check_state": ModelRelease.Check.GOOD, "weights_sha256": weights, "checked_at": timezone.now()}
+    good = {
+        "check_state": ModelRelease.Check.GOOD,
+        "weights_sha256": release.weights_sha256,
+        "digest": release.digest,
+        "checked_at": timezone.now(),
+    }
     ModelRelease.objects.get_or_create(name=name, defaults=good)
 
 
 def _refuse_changed(release: ModelRelease) -> None:
     try:
-        now = release_info(release.name).weights_sha256
+        now = release_info(release.name)
+        require_permission(now)
     except ReleaseError as error:
         raise WrongState(str(error)) from error
-    if now != release.weights_sha256:
+    if now.digest != release.digest:
         raise WrongState(_("This release was changed after it was checked. Please have it checked again."))
 
 
@@ -165,15 +199,15 @@ def release_shadow_set(*, name: str, percent: int, operator: User) -> None:
     operator_only(user=operator)
     if not 0 <= percent <= 100:
         raise WrongState(_("The share is between 0 and 100 per cent."))
-    changed = ModelRelease.objects.filter(name=name, active=False, check_state=ModelRelease.Check.GOOD).update(
-        shadow_percent=percent
-    )
-    if not changed:
+    _lock_all()
+    checked = ModelRelease.objects.filter(name=name, active=False, check_state=ModelRelease.Check.GOOD)
+    if not checked.exists():
         raise WrongState(_("Only a checked release that is not active can run in shadow."))
     if percent:
         ModelRelease.objects.exclude(name=name).update(shadow_percent=0)
-    else:
-        ShadowRun.objects.filter(release=name, status=ShadowRun.Status.QUEUED).delete()
+    checked.update(shadow_percent=percent)
+    over = ~Q(release=name) if percent else Q(release=name)
+    ShadowRun.objects.filter(over, status=ShadowRun.Status.QUEUED).delete()
     event_record(kind=OperatorEvent.Kind.SHADOW, actor=operator, release=name, count=percent)
 
 

@@ -51,7 +51,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Release:
-    """``release.json``, parsed. ``document`` is the whole file, for what pages show (metrics, data, reliability)."""
+    """``release.json``, parsed. ``document`` is the whole file, for what pages show (metrics, data, reliability).
+
+    ``digest``: sha256 of release.json, which names the sha256 of every other file: equal digests are equal releases.
+    """
 
     name: str
     path: Path
@@ -66,6 +69,7 @@ class Release:
     ood: Mapping[str, Any]
     disagreement_threshold: float
     document: Mapping[str, Any]
+    digest: str = ""
 
     def __getitem__(self, key: str) -> Any:
         """A top-level field of release.json."""
@@ -112,7 +116,7 @@ def release_info(name_or_path: str | Path | None = None) -> Release:
     """Read ``release.json`` only, without touching weights: for pages. Raises ``ReleaseError``."""
     file = _find(name_or_path) / "release.json"
     try:
-        return _read(file, file.stat().st_mtime_ns)
+        return _read(file, file.read_bytes())
     except OSError as error:
         raise ReleaseError(f"Release {file.parent.name}: release.json cannot be read.") from error
 
@@ -154,21 +158,21 @@ def _find(name_or_path: str | Path | None) -> Path:
 
 
 @lru_cache(maxsize=16)
-def _read(file: Path, _modified: int) -> Release:
+def _read(file: Path, content: bytes) -> Release:
     name = file.parent.name
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(content.decode("utf-8"))
         if document["schema"] != SCHEMA:
             raise ReleaseError(f"Release {name} has schema {document['schema']}; this version reads schema {SCHEMA}.")
         add_conditions(document.get("conditions") or {})
-        release = _parse(document, file.parent)
+        release = _parse(document, file.parent, hashlib.sha256(content).hexdigest())
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReleaseError(f"Release {name}: release.json is damaged ({type(error).__name__}: {error}).") from error
     _check(release)
     return release
 
 
-def _parse(document: dict[str, Any], path: Path) -> Release:
+def _parse(document: dict[str, Any], path: Path, digest: str) -> Release:
     calibration = document.get("calibration") or {}
     temperatures = calibration.get("per_member") or {}
     return Release(
@@ -185,6 +189,7 @@ def _parse(document: dict[str, Any], path: Path) -> Release:
         ood=document["ood"] or {},
         disagreement_threshold=float(document["disagreement"]["threshold"]),
         document=document,
+        digest=digest,
     )
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from ml import explain, quality
 from ml.photo import PhotoError, open_photo
 from ml.quality import Quality
-from ml.releases.loader import Member, Release, ReleaseError, active_name, load_release
+from ml.releases.loader import Member, Release, ReleaseError, active_name, load_release, release_info
 from ml.serving import results
 from ml.serving.devices import choose_device
 from ml.serving.opinions import Opinions
@@ -37,16 +37,19 @@ def get_engine(release: str | None = None, device: str | None = None) -> Engine:
     engine does not survive a fork, a child gets its own. Raises ``ReleaseError`` or ``EngineError``, one sentence each.
     """
     chosen = choose_device(device)
+    name = str(release or active_name())
     with _LOADING:
-        return _load_engine(str(release or active_name()), chosen, os.getpid())
+        return _load_engine(name, release_info(name).digest, chosen, os.getpid())
 
 
 _LOADING = threading.Lock()
 
 
 @lru_cache(maxsize=2)
-def _load_engine(release: str, device: str, _process: int) -> Engine:
+def _load_engine(release: str, digest: str, device: str, _process: int) -> Engine:
     loaded = load_release(release)
+    if loaded.digest != digest:
+        raise ReleaseError(f"Release {loaded.name} was changed while it was loaded.")
     if device == "cuda":
         from ml.serving.torch_engine import TorchEngine  # torch: only where it serves
 
@@ -114,7 +117,7 @@ class Engine(ABC):
     def _unusable(self, error: PhotoError) -> PhotoResult:
         return PhotoResult(
             results.UNUSABLE, error=error.sentence, error_code=error.code,
-            release=self.release.name, weights_sha256=self.release.weights_sha256,
+            release=self.release.name, weights_sha256=self.release.weights_sha256, info=self.release,
         )  # fmt: skip
 
     def _judge(self, photos: list[_Opened]) -> Iterator[PhotoResult]:
@@ -146,6 +149,7 @@ class Engine(ABC):
             timings=timings,
             release=self.release.name,
             weights_sha256=self.release.weights_sha256,
+            info=self.release,
         )
 
 

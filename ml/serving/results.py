@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ml.quality import Quality
+from ml.releases.loader import Release
 from ml.taxonomy import BY_SLUG
 
 ASSESSED, INCONCLUSIVE, UNUSABLE = "assessed", "inconclusive", "unusable"
@@ -55,7 +56,7 @@ class PhotoResult:
     (``error`` says why in one sentence, ``error_code`` is the code of ``PhotoError``). ``probabilities`` stand whenever
     the photo decodes. ``heatmaps`` [h, w] uint8 cover the whole upright photo and show what spoke for the likeliest
     class: ``ensemble`` and every member with an exact map; ``focus`` says where (`ml.explain.where`). ``embedding`` [D]
-    has length 1. ``timings`` in milliseconds.
+    has length 1. ``timings`` in milliseconds. ``info``: the release as the engine holds it, with its thresholds.
     """
 
     outcome: str
@@ -74,6 +75,7 @@ class PhotoResult:
     timings: dict[str, float] = field(default_factory=dict)
     release: str = ""
     weights_sha256: str = ""
+    info: Release | None = field(default=None, repr=False, compare=False)
 
     @property
     def top(self) -> str:
@@ -98,6 +100,7 @@ class CaseResult:
     reasons: tuple[str, ...] = ()
     release: str = ""
     weights_sha256: str = ""
+    info: Release | None = field(default=None, repr=False, compare=False)
 
     @property
     def top(self) -> str:
@@ -133,6 +136,7 @@ def combine(results: Sequence[PhotoResult]) -> CaseResult:
         reasons=_union(photo.reasons for photo in judged),
         release=usable[0].release,
         weights_sha256=usable[0].weights_sha256,
+        info=usable[0].info,
     )
 
 

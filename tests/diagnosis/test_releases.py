@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from diagnosis import active_release, services
+from diagnosis import active_release, assessment, inference, services, worker
+from diagnosis.demo import draw_jpeg
 from diagnosis.models import Analysis, ModelRelease, OperatorEvent, TrainingExport
+from diagnosis.partner_request import Asked, RequestFields
 from diagnosis.services import WrongState
 from diagnosis.tasks import check_release_task, run_analysis_task
-from ml.serving import engine
+from ml.releases.loader import ReleaseError
+from ml.serving import devices, engine
 from tests.kit import factories
-from tests.kit.releases import write_toy_release
+from tests.kit.releases import CANCER_THRESHOLDS, write_toy_release
 
 Kind = OperatorEvent.Kind
 
@@ -118,23 +124,35 @@ def test_two_operators_race_and_one_wins(folder, on_postgres, django_db_blocker)
         assert sorted(race((other, now), ("toy", now), operator)) == ["lost", "won"]
         assert ModelRelease.objects.filter(active=True).count() == 1
         assert OperatorEvent.objects.filter(kind__in=[Kind.ACTIVATED, Kind.ROLLED_BACK]).count() == 2
+        spare = list(ModelRelease.objects.filter(active=False).values_list("name", flat=True))
+        for _again in range(10):
+            assert together(*(partial(shadow, name, operator) for name in spare)) == ["won", "won"], "no deadlock"
+            assert ModelRelease.objects.filter(shadow_percent__gt=0).count() == 1
+
+
+def shadow(name: str, operator) -> None:
+    services.release_shadow_set(name=name, percent=10, operator=operator)
 
 
 def race(*moves_and_operator) -> list[str]:
     *moves, operator = moves_and_operator
-    start, results = threading.Barrier(len(moves)), []
+    return together(*(partial(activate, name, replaces, operator) for name, replaces in moves))
 
-    def move(name: str, replaces: str) -> None:
+
+def together(*steps) -> list[str]:
+    start, results = threading.Barrier(len(steps)), []
+
+    def move(step) -> None:
         try:
             start.wait()
-            activate(name, replaces, operator)
+            step()
             results.append("won")
         except WrongState:
             results.append("lost")
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=move, args=one) for one in moves]
+    threads = [threading.Thread(target=move, args=[one]) for one in steps]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -192,11 +210,11 @@ def test_a_worker_that_cannot_load_the_new_release_serves_the_old_one(folder, op
 def test_other_weights_under_the_same_name_do_not_serve(folder, operator):
     checked("next", operator)
     activate("next", "toy", operator)
-    ModelRelease.objects.filter(name="next").update(weights_sha256="1" * 64)
+    ModelRelease.objects.filter(name="next").update(digest="1" * 64)
     assert judged_by() == "toy"
     assert "not those that were checked" in OperatorEvent.objects.get(kind=Kind.NOT_LOADED).reason
     checked("third", operator)
-    ModelRelease.objects.filter(name="third").update(weights_sha256="2" * 64)
+    ModelRelease.objects.filter(name="third").update(digest="2" * 64)
     with pytest.raises(WrongState, match="was changed after it was checked"):
         activate("third", "next", operator)
 
@@ -208,6 +226,136 @@ def test_the_override_stands_above_the_row(folder, operator, settings):
     with pytest.raises(WrongState, match="RELEASE_OVERRIDE"):
         activate("next", "toy", operator)
     assert judged_by() == "third"
+
+
+def change(folder: Path, name: str, **values) -> None:
+    file = folder / name / "release.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.django_db
+def test_other_thresholds_after_the_check_do_not_serve(folder, operator):
+    high = dict.fromkeys(CANCER_THRESHOLDS, 0.999)
+    checked("next", operator)
+    change(folder, "next", thresholds=high)
+    with pytest.raises(WrongState, match="was changed after it was checked"):
+        activate("next", "toy", operator)
+    checked("next", operator)
+    activate("next", "toy", operator)
+    assert judged_by() == "next"
+    change(folder, "next", thresholds=CANCER_THRESHOLDS)
+    assert judged_by() == "toy"
+
+
+@pytest.mark.django_db
+def test_checked_again_means_loaded_again(folder, operator):
+    """The engine of the first check is in memory still; the graph on the disk is another, and its hash agrees."""
+    checked("next", operator)
+    (folder / "next" / "mobilenetv3.onnx").write_bytes(b"no graph")
+    members = json.loads((folder / "next" / "release.json").read_text())["members"]
+    members[0]["sha256"] = hashlib.sha256(b"no graph").hexdigest()
+    change(folder, "next", members=members)
+    assert checked("next", operator).check_state == "bad"
+
+
+def test_triage_compares_with_the_thresholds_of_the_engine_that_answered(folder):
+    result = assessment.predict([draw_jpeg()], "toy")
+    change(folder, "toy", thresholds=dict.fromkeys(CANCER_THRESHOLDS, 0.999))
+    assert assessment.facts_for_triage(result).thresholds == CANCER_THRESHOLDS
+
+
+@pytest.mark.django_db
+def test_partners_pin_what_was_found_good(folder, operator):
+    assert active_release.may_use("toy"), "it answers"
+    assert not active_release.may_use("next"), "nobody checked it"
+    checked("next", operator)
+    assert active_release.may_use("next")
+    change(folder, "next", created="later")
+    assert not active_release.may_use("next")
+    change(folder, "third", thresholds={})
+    checked("third", operator)
+    assert not active_release.may_use("third")
+
+
+@pytest.mark.django_db
+def test_a_pinned_release_that_is_refused_meanwhile_judges_nobody(folder, operator):
+    checked("next", operator)
+    case = factories.case_queued()
+    case.analyses.update(pinned_release="next")
+    ModelRelease.objects.filter(name="next").update(check_state="bad", problem="It was changed.")
+    run_analysis_task(str(case.analyses.get().pk))
+    assert case.analyses.get().status == Analysis.Status.FAILED
+
+
+@pytest.mark.django_db
+def test_another_release_than_the_active_one_is_not_loaded_beside_waiting_people(folder, operator):
+    checked("next", operator)
+    lanes = {}
+    for release in ("", "toy", "next"):
+        fields = RequestFields(data={"answers": factories.ANSWERS, "release": release})
+        fields.is_valid(raise_exception=True)
+        lanes[release] = Asked.of(fields.validated_data, sandbox=False).terms.lane
+    assert lanes == {"": "partner", "toy": "partner", "next": "bulk"}
+
+
+@pytest.mark.django_db
+def test_research_only_weights_neither_become_nor_stay_active(folder, operator, settings):
+    for name in ("next", "third"):
+        change(folder, name, licence={"name": "none", "non_commercial": True, "file": "LICENSE-WEIGHTS.md"})
+        checked(name, operator)
+    activate("next", "toy", operator)
+    assert judged_by() == "next"
+    settings.ACCEPT_NON_COMMERCIAL_RELEASE = False
+    assert judged_by() == "toy"
+    with pytest.raises(WrongState, match="may not be used commercially"):
+        activate("third", "next", operator)
+    settings.MODEL_RELEASE = "third"
+    ModelRelease.objects.update(active=False)
+    active_release._last_good = ""  # a worker that starts
+    with pytest.raises(ReleaseError, match="may not be used commercially"):
+        judged_by()
+
+
+@pytest.mark.django_db
+def test_without_any_release_photos_wait(folder):
+    (folder / "toy" / "mobilenetv3.onnx").unlink()
+    with pytest.raises(ReleaseError):
+        judged_by()
+    waiting = Analysis.objects.get()
+    assert (waiting.status, waiting.claim_token, waiting.attempts) == ("queued", None, 0)
+
+
+@pytest.mark.django_db
+def test_no_photo_is_to_blame_for_a_slow_disk(folder, monkeypatch):
+    """The task's time ends while the release is loaded: the case waits for the next process, which loads it first."""
+
+    def slowly(name: str) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(assessment, "load_engine", slowly)
+    with pytest.raises(SystemExit):
+        judged_by()
+    assert Analysis.objects.get().status == Analysis.Status.QUEUED
+
+
+@pytest.mark.django_db
+def test_going_forward_again_is_no_roll_back(folder, operator):
+    for name in ("next", "third"):
+        checked(name, operator)
+    activate("next", "toy", operator)
+    activate("third", "next", operator)
+    for name, replaces in (("next", "third"), ("toy", "next"), ("next", "toy")):
+        activate(name, replaces, operator)
+    assert kinds()[-5:] == [Kind.ACTIVATED, Kind.ACTIVATED, Kind.ROLLED_BACK, Kind.ROLLED_BACK, Kind.ACTIVATED]
+
+
+def test_auto_that_finds_a_gpu_is_a_gpu(monkeypatch, settings):
+    settings.INFERENCE_DEVICE = "auto"
+    monkeypatch.setattr(devices, "_cuda_problem", lambda: "this machine has no CUDA device")
+    assert (worker._device_problem(2), inference._batch_size()) == ("", 1)
+    monkeypatch.setattr(devices, "_cuda_problem", lambda: "")
+    assert "--concurrency 1" in worker._device_problem(2)
+    assert (worker._device_problem(1), inference._batch_size()) == ("", 16)
 
 
 # --- the operator's page -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,27 @@ def write_toy_release(folder: Path, name: str = "toy") -> Path:
     release = folder / name
     release.mkdir(parents=True)
     for seed, member in enumerate(MEMBERS):
-        onnx.save(_network(seed), release / f"{member}.onnx")
-    (release / "weights.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+        onnx.save(_network(seed, name), release / f"{member}.onnx")
+    (release / "weights.safetensors").write_bytes(_no_tensors(name))
     (release / "LICENSE-WEIGHTS.md").write_text("Made by a test; free for any use.\n")
     (release / "release.json").write_text(json.dumps(_document(release, name), indent=1))
     return release
 
 
-def _network(seed: int) -> onnx.ModelProto:
-    """images [N, 3, 64, 64] -> features (8 x 8 mean colours), embedding (mean colour), logits and exact CAM."""
+def _no_tensors(name: str) -> bytes:
+    """A safetensors file without tensors, of each release another."""
+    header = json.dumps({"__metadata__": {"release": name}}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+def _network(seed: int, name: str) -> onnx.ModelProto:
+    """images [N, 3, 64, 64] -> features (8 x 8 mean colours), embedding (mean colour), logits and exact CAM.
+
+    Each release has weights of its own.
+    """
     rng = np.random.default_rng(seed)
-    weight = np.random.default_rng(7).normal(0, 1, (len(SLUGS), 3)) + rng.normal(0, 0.05, (len(SLUGS), 3))
+    shared = np.random.default_rng(7 if name == "toy" else zlib.crc32(name.encode())).normal(0, 1, (len(SLUGS), 3))
+    weight = shared + rng.normal(0, 0.05, (len(SLUGS), 3))
     tensors = {"weight": weight, "kernel": weight[:, :, None, None], "bias": np.linspace(1, -1, len(SLUGS))}
     nodes = [
         helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[GRID] * 2, strides=[GRID] * 2),
