@@ -71,7 +71,7 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
         f"exec {python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
         # It takes from both queues in turn: a flood from partners makes no patient wait.
         "inference": f"{worker} --queues {queue},{queue}-partners --hostname inference@%h",
-        "bulk": f"{yielding} --queues bulk --hostname bulk@%h",
+        "bulk": f"{yielding} --queues bulk,shadows,slow --hostname bulk@%h",
         # Reports are made while nobody's photo needs the processor; somebody who asks for one meanwhile has it made.
         "default": f"{yielding} --queues default --hostname default@%h --max-tasks-per-child 200",
         "webhooks": f"{waiting} --queues webhooks --hostname webhooks@%h",

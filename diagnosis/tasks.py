@@ -181,7 +181,7 @@ def build_training_export_task(export_id: str) -> None:
 
 @shared_task(soft_time_limit=120, time_limit=150)
 def sweep_operations_task() -> None:
-    """Beat calls this: shadow runs and exports that nobody finished, exports that are over."""
-    count = services.shadows_sweep() + services.training_exports_sweep()
+    """Beat calls this: checks, shadow runs and exports that nobody finished, exports that are over."""
+    count = services.training_exports_sweep() + services.release_checks_sweep() + services.shadows_sweep()
     if count:
         log.info("operations_swept", count=count)

@@ -175,17 +175,21 @@ CELERY_TASK_ROUTES = {  # all others: "default"
     "diagnosis.tasks.run_analysis_task": {"queue": INFERENCE_QUEUE},
     "diagnosis.tasks.run_partner_analysis_task": {"queue": PARTNER_QUEUE},
     "diagnosis.tasks.run_bulk_analysis_task": {"queue": "bulk"},
-    "diagnosis.tasks.run_batch_task": {"queue": "bulk"},
-    "diagnosis.tasks.run_shadow_task": {"queue": "bulk"},  # what needs the model and nobody waits for
-    "diagnosis.tasks.check_release_task": {"queue": "bulk"},
+    "diagnosis.tasks.run_shadow_task": {"queue": "shadows"},  # what needs the model and nobody waits for
+    "diagnosis.tasks.check_release_task": {"queue": "shadows"},
+    # What takes minutes: sweeps, faces, mail and reports must not wait behind it.
+    "diagnosis.tasks.run_batch_task": {"queue": "slow"},
+    "diagnosis.tasks.build_training_export_task": {"queue": "slow"},
+    "diagnosis.tasks.sweep_orphans_task": {"queue": "slow"},
+    "accounts.tasks.build_export_task": {"queue": "slow"},
     "diagnosis.tasks.send_webhooks_task": {"queue": "webhooks"},  # a slow receiver must not hold up reports
 }
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 ANALYSIS_SOFT_LIMIT_SECONDS = env.int("ANALYSIS_SOFT_LIMIT_SECONDS", default=60)
 ANALYSIS_HARD_LIMIT_SECONDS = env.int("ANALYSIS_HARD_LIMIT_SECONDS", default=75)
 ANALYSIS_LEASE_SECONDS = env.int("ANALYSIS_LEASE_SECONDS", default=90)
-# How many waiting analyses a worker takes at once, and how long it waits for more when fewer are there.
-ANALYSIS_BATCH_SIZE = env.int("ANALYSIS_BATCH_SIZE", default=16 if INFERENCE_DEVICE == "cuda" else 1)
+# How many waiting analyses a worker takes at once (0: by its device), how long it waits for more when fewer are there.
+ANALYSIS_BATCH_SIZE = env.int("ANALYSIS_BATCH_SIZE", default=0)
 ANALYSIS_BATCH_WAIT_SECONDS = env.float("ANALYSIS_BATCH_WAIT_SECONDS", default=0.01)
 ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 

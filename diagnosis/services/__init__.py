@@ -83,6 +83,7 @@ from diagnosis.services.partner_cases import (
     sandbox_review,
 )
 from diagnosis.services.photo_requests import photos_add, photos_request
+from diagnosis.services.release_checks import release_checks_sweep
 from diagnosis.services.releases import (
     event_record,
     release_activate,
@@ -218,6 +219,7 @@ __all__ = [
     "release_activate",
     "release_check",
     "release_check_ask",
+    "release_checks_sweep",
     "release_not_loaded",
     "release_shadow_set",
     "reminder_set",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -177,25 +176,26 @@ def png_of_heatmap(heatmap) -> bytes:
 @transaction.atomic
 def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
     """RUNNING -> FAILED for the holder of the claim. The case is flagged: a person should look."""
+    case = Case.objects.select_for_update().filter(pk=analysis.case_id).first()  # first, as `analysis_complete` does
+    if case is None:
+        return False  # erased
     changed = Analysis.objects.filter(
         pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
     ).update(status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None)
     if changed:
         bell.ring_on_commit(analysis.pk)
-        case = _case_flag_failed(analysis.case_id)
+        _case_flag_failed(case)
         event_publish(event=WebhookEvent.ANALYSIS_FAILED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
         photos_forget_if_asked(case=case)
     return bool(changed)
 
 
-def _case_flag_failed(case_id: uuid.UUID) -> Case:
-    case = Case.objects.select_for_update().get(pk=case_id)
+def _case_flag_failed(case: Case) -> None:
     case.needs_review = True
     case.review_reasons = sorted({*case.review_reasons, "analysis_failed"})
     case.save(update_fields=["needs_review", "review_reasons"])
     CaseEvent.objects.create(case=case, kind=EventKind.ANALYSIS_FAILED)
-    return case
 
 
 @transaction.atomic
@@ -226,7 +226,7 @@ def _lost_resend(lane: str) -> int:
     forgotten = Analysis.objects.forgotten().filter(lane=lane)
     if not forgotten.exists():
         return 0
-    lost = Analysis.objects.filter(lane=lane, status=Analysis.Status.QUEUED).count() - _messages_waiting(lane)
+    lost = Analysis.objects.filter(lane=lane, status=Analysis.Status.QUEUED).count() - messages_waiting(_task_of(lane))
     resent = list(forgotten.order_by("queued_at")[: min(max(lost, 0), RESENT_AT_ONCE)])
     for analysis in resent:
         Analysis.objects.filter(pk=analysis.pk).update(queued_at=timezone.now())
@@ -234,9 +234,9 @@ def _lost_resend(lane: str) -> int:
     return len(resent)
 
 
-def _messages_waiting(lane: str) -> int:
-    """How many messages the broker holds for a lane. Raises OperationalError where the broker is down."""
-    queue = settings.CELERY_TASK_ROUTES[_task_of(lane).name]["queue"]
+def messages_waiting(task: DjangoTask) -> int:
+    """How many messages the broker holds in the queue of a task. Raises OperationalError where the broker is down."""
+    queue = settings.CELERY_TASK_ROUTES[task.name]["queue"]
     with current_app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1)
         try:

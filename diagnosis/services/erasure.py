@@ -81,6 +81,11 @@ def lesions_expire() -> int:
     return empty.exclude(patient__in=keeping).delete()[0]
 
 
+def _cases_lock(user: User) -> None:
+    """Cases before their analyses, as the workers lock them."""
+    list(Case.objects.select_for_update().filter(patient=user).order_by("pk").values_list("pk"))
+
+
 # --- for accounts.registry -----------------------------------------------------------------------------------------
 def cases_leave(*, user: User) -> None:
     """A dermatologist who leaves gives back the cases that are held."""
@@ -89,6 +94,7 @@ def cases_leave(*, user: User) -> None:
 
 def person_erase(*, user: User, keys: Sequence[str]) -> None:
     """The rows go by cascade with the account; here go the files."""
+    _cases_lock(user)
     files_forget(keys=keys)
 
 
@@ -102,6 +108,7 @@ def consents_withdraw(*, user: User, purposes: Collection[str]) -> None:
     """
     if Purpose.CARE not in purposes:
         return
+    _cases_lock(user)
     unfinished = [Analysis.Status.QUEUED, Analysis.Status.RUNNING]
     Analysis.objects.filter(case__patient=user, status__in=unfinished).update(
         status=Analysis.Status.FAILED, failure="consent", finished_at=timezone.now(), lease_until=None

@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Consent, Purpose, User
 from diagnosis.models import Analysis, Case, ModelRelease, ShadowRun
+from diagnosis.services.analyses import RESENT_AT_ONCE, messages_waiting
 from diagnosis.shadow_numbers import MELANOMA, Answer
 from ml.releases.loader import release_info
 
@@ -67,7 +69,7 @@ def _may_be_used(case: Case) -> bool:
 def answer_of(assessment: Assessment) -> dict[str, Any]:
     """What a release said, as `ShadowRun` keeps it."""
     result = assessment.result
-    threshold = release_info(result.release).thresholds.get(MELANOMA)
+    threshold = (result.info or release_info(result.release)).thresholds.get(MELANOMA)
     answer = Answer(
         release=result.release,
         top=result.top,
@@ -88,7 +90,10 @@ def shadow_send(*, run_id: uuid.UUID) -> None:
 
 
 def shadow_run(*, run_id: uuid.UUID | str) -> None:
-    """A worker's step: the candidate judges the photos of a case. What fails stays in its run."""
+    """A worker's step: the candidate judges the photos of a case. What fails stays in its run.
+
+    Raises SystemExit after the soft time limit and when memory ran out, as `inference.run_analysis` does.
+    """
     from diagnosis import access
 
     run = ShadowRun.objects.claim(run_id)
@@ -100,6 +105,10 @@ def shadow_run(*, run_id: uuid.UUID | str) -> None:
         return
     try:
         _judge(run, case)
+    except (SoftTimeLimitExceeded, MemoryError) as error:
+        failure = "memory" if isinstance(error, MemoryError) else "timeout"
+        _finish(run, status=ShadowRun.Status.FAILED, failure=failure)
+        raise SystemExit(f"A candidate in shadow ended this process: {failure}.") from error
     except Exception:
         log.exception("shadow_failed")
         _finish(run, status=ShadowRun.Status.FAILED, failure="error")
@@ -129,14 +138,24 @@ def shadows_sweep() -> int:
     now = timezone.now()
     dead = ShadowRun.objects.filter(status=ShadowRun.Status.RUNNING, lease_until__lt=now)
     count = dead.update(status=ShadowRun.Status.FAILED, failure="crashed", finished_at=now, lease_until=None)
-    forgotten = ShadowRun.objects.filter(
-        status=ShadowRun.Status.QUEUED, queued_at__lt=now - timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS)
-    )
-    for run in forgotten[:1000]:
+    return count + _lost_resend()
+
+
+def _lost_resend() -> int:
+    """Send again as many as wait without a message, the oldest first. A long queue is no lost message."""
+    from diagnosis.tasks import run_shadow_task  # tasks import services
+
+    now = timezone.now()
+    queued = ShadowRun.objects.filter(status=ShadowRun.Status.QUEUED)
+    forgotten = queued.filter(queued_at__lt=now - timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS))
+    if not forgotten.exists():
+        return 0
+    lost = queued.count() - messages_waiting(run_shadow_task)
+    resent = list(forgotten.order_by("queued_at")[: min(max(lost, 0), RESENT_AT_ONCE)])
+    for run in resent:
         ShadowRun.objects.filter(pk=run.pk).update(queued_at=now)
         shadow_send(run_id=run.pk)
-        count += 1
-    return count
+    return len(resent)
 
 
 def shadows_forget(*, patient: User) -> None:

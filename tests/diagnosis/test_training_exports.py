@@ -111,8 +111,8 @@ def test_photos_with_a_place_in_them_lose_it_and_covered_faces_stay_covered():
     """What leaves is what is stored: EXIF went when the photo came, and paint over a face is in its pixels."""
     patient = person()
     case = services.case_submit(
-        photos=[replace(images.inspect_upload(photos.with_gps()), face="none")], answers=clean_answers(factories.ANSWERS), language="en",
-        patient=patient,
+        photos=[replace(images.inspect_upload(photos.with_gps()), face="none")],
+        answers=clean_answers(factories.ANSWERS), language="en", patient=patient,
     )  # fmt: skip
     Analysis.objects.claim(case.analyses.get().pk)
     services.analysis_fail(analysis=Analysis.objects.get(case=case), failure="error")

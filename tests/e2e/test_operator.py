@@ -38,7 +38,7 @@ def judged_case() -> Case:
 
 
 def test_a_new_release_and_the_way_back(releases, stack, browser: Browser, screenshots: Path):
-    stack.worker("inference,inference-partners,bulk")
+    stack.worker("inference,inference-partners,bulk,shadows,slow")
     stack.worker("default")
     address = stack.web()
     operator = factories.OperatorFactory()

@@ -132,7 +132,7 @@ def test_a_partners_flood_does_not_starve_a_patient(stack):
             terms=PartnerTerms(lane=Lane.PARTNER if number % 2 else Lane.BULK),
         )
     patient = factories.case_queued()
-    stack.worker("inference,inference-partners,bulk")
+    stack.worker("inference,inference-partners,bulk,shadows,slow")
     mine = patient.analyses.get().pk
     wait_for(lambda: Analysis.objects.get(pk=mine).status == "done", seconds=90, what="the patient's analysis")
     before = Analysis.objects.filter(status="done", finished_at__lt=Analysis.objects.get(pk=mine).finished_at)

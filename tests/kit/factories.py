@@ -107,7 +107,7 @@ def partner_key(
 
 
 def case_queued(*, patient: User | None = None, partner: Partner | None = None, **answers: Any) -> Case:
-    """A submitted case with one photo, in which no face is, that waits for a worker; without an owner it gets a new patient."""
+    """A submitted case with one photo without a face, for a worker to take; without an owner it gets a new patient."""
     if patient is None and partner is None:
         patient = PatientFactory()
     return services.case_submit(

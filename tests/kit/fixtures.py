@@ -230,7 +230,7 @@ def start_worker(stack: Stack) -> Callable[..., Program]:
 @pytest.fixture
 def site(transactional_db: None, stack: Stack) -> str:
     """Address of the whole site: gunicorn, both workers and beat on this test's database."""
-    stack.worker("inference,inference-partners,bulk")
+    stack.worker("inference,inference-partners,bulk,shadows,slow")
     stack.worker("default")
     stack.beat()
     return stack.web()
