@@ -175,6 +175,8 @@ def test_one_candidate_at_a_time(candidate, tmp_path):
         ModelRelease.objects.filter(name="second").update(shadow_percent=5)
     services.release_shadow_set(name="second", percent=5, operator=operator)
     assert dict(ModelRelease.objects.values_list("name", "shadow_percent")) == {"candidate": 0, "second": 5}
+    services.release_shadow_set(name="candidate", percent=0, operator=operator)
+    assert ModelRelease.objects.get(name="second").shadow_percent == 5, "ending another leaves it"
     assert not ShadowRun.objects.exists()
 
 
