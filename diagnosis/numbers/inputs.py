@@ -114,6 +114,7 @@ def photo_requests_table(groups: Iterable[Group]) -> Table:
         chart="bars",
         charted=(2,),
         most=100,
+        rows_vary=True,
     )
 
 
@@ -177,12 +178,13 @@ def _release_shift(now: Mapping[str, int], of_release: Mapping[str, int]) -> Shi
 
 
 def _release_mixes(scope: Scope) -> dict[str, dict[str, int]]:
-    """Test photos of the release by skin type and condition; empty without a release."""
+    """Test photos of the release by skin type and by what it said of them; empty without a release."""
     try:
         test = release_info(scope.release or active_release()).document["metrics"].get("test", {})
     except ReleaseError:
         return {}
-    classes = {slug: found.get("n") or 0 for slug, found in test.get("per_class", {}).items()}
+    predicted = map(sum, zip(*test.get("confusion", []), strict=True))  # its columns are what the release said
+    classes = dict(zip(test.get("per_class", {}), predicted, strict=False))
     by_skin = test.get("fitzpatrick", {})
     skins = {pair: by_skin[pair].get("n") or 0 for pair in dict.fromkeys(SKIN_PAIRS.values()) if pair in by_skin}
     return {_("Skin type"): skins, _("Likeliest condition"): classes}
@@ -203,6 +205,7 @@ def weekly_table(key: str, title: str, labels: Mapping[str, str], groups: list[G
         note=_("The index compares each week with the period before."),
         chart="columns",
         charted=_charted(kinds, total),
+        columns_vary=True,
     )
 
 

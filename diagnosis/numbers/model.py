@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from diagnosis.models import Outcome, Read
 from diagnosis.names import condition_label
-from diagnosis.numbers import queries
+from diagnosis.numbers import queries, statistics
 from diagnosis.numbers.queries import Group
 from diagnosis.numbers.scope import Scope
 from diagnosis.numbers.tables import Column, Count, Table, Words, kappa_of, percent, share_of
@@ -99,6 +99,7 @@ def by_group_table(
         chart="bars",
         charted=(2, 4),
         most=100,
+        rows_vary=True,
     )
 
 
@@ -130,6 +131,8 @@ def matrix_table(signed: Iterable[Group]) -> Table:
         [[Words(_label(row)), *(Count(cells[row, column]) for column in columns)] for row in rows],
         note=_("Rows: what was signed. Columns: what the model had as the likeliest. The darker, the more cases."),
         matrix=True,
+        rows_vary=True,
+        columns_vary=True,
     )
 
 
@@ -152,7 +155,7 @@ def overrides_table(signed: Iterable[Group]) -> Table:
     labels = {**dict(Read.Override.choices), "": _("No reason given")}
     rows = [
         [Words(str(labels.get(code, code))), Count(n), share_of(n, reasons.total())]
-        for code, n in reasons.most_common()
+        for code, n in sorted(reasons.items(), key=lambda found: -statistics.coarse(found[1]))
     ]
     return Table(
         "overrides",
@@ -163,6 +166,7 @@ def overrides_table(signed: Iterable[Group]) -> Table:
         chart="bars",
         charted=(2,),
         most=100,
+        rows_vary=True,
     )
 
 

@@ -24,7 +24,7 @@ OF_RELEASES = ("model", "inputs")  # a release can be chosen here
 def page_tables(page: str, scope: Scope) -> list[Table]:
     """The tables of a page; coarse where they are of one partner."""
     tables = PAGES[page](scope)
-    return [table.coarse() for table in tables] if scope.is_partner else tables
+    return [table.coarse() for table in tables] if scope.is_coarse else tables
 
 
 def table_of(page: str, key: str, scope: Scope) -> Table | None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from accounts.models import Partner
+
 PATIENTS = "patients"  # of the portal, in the place of a partner's id
 
 
@@ -43,9 +45,12 @@ class Scope:
         return [monday + timedelta(weeks=number) for number in range(count)]
 
     @property
-    def is_partner(self) -> bool:
-        """Counts of one partner are shown coarsely: see `tables.Table.coarse`."""
-        return self.partner not in {"", PATIENTS}
+    def is_coarse(self) -> bool:
+        """Counts of one partner are shown coarsely: see `tables.Table.coarse`.
+
+        So are those of this site's patients where there is a partner: all cases without them are the partners'.
+        """
+        return bool(self.partner) and (self.partner != PATIENTS or Partner.objects.exists())
 
     def of(self, rows: QuerySet[Any], case: str = "case__") -> QuerySet[Any]:
         """The rows of cases that count; `case` leads to the case. Cases of the sandbox are nobody's."""

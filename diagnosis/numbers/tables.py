@@ -98,6 +98,26 @@ class Count(Cell):
 
 
 @dataclass(frozen=True)
+class Rough(Cell):
+    """A value with an interval, so far rounded that the counts behind it cannot be worked out; no interval."""
+
+    value: float
+    text: str
+
+    @property
+    def shown(self) -> str:
+        return self.text
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return (self.value, "", "")
+
+    @property
+    def amount(self) -> float:
+        return max(self.value, 0.0)
+
+
+@dataclass(frozen=True)
 class Share(Cell):
     """A part of a whole in per cent, with its interval."""
 
@@ -129,7 +149,11 @@ class Share(Cell):
         return 100 * self.estimate.value
 
     def coarse(self) -> Cell:
-        return Nothing(3) if self.whole < statistics.LEAST_FOR_SHARE else self
+        """Of the rounded counts, which the page shows anyway."""
+        if self.whole < statistics.LEAST_FOR_SHARE:
+            return Nothing(3)
+        rounded = Share(statistics.coarse(self.part), statistics.coarse(self.whole))
+        return Rough(round(rounded.amount), rounded.shown)
 
 
 def share_of(part: int, whole: int) -> Cell:
@@ -161,7 +185,8 @@ class Measure(Cell):
         return max(self.estimate.value, 0.0) * 100
 
     def coarse(self) -> Cell:
-        return Nothing(3) if self.estimate.n < statistics.LEAST_FOR_SHARE else self
+        value = round(self.estimate.value, 1)
+        return Nothing(3) if self.estimate.n < statistics.LEAST_FOR_SHARE else Rough(value, _rounded(value, 1))
 
 
 def kappa_of(pairs: Mapping[tuple[str, str], int]) -> Cell:
@@ -219,7 +244,7 @@ class Number(Cell):
         return self.value
 
     def coarse(self) -> Cell:
-        return Nothing() if self.n < statistics.LEAST_FOR_SHARE else self
+        return Nothing() if self.n < statistics.LEAST_FOR_SHARE else replace(self, value=round(self.value, 1))
 
 
 @dataclass(frozen=True)
@@ -248,7 +273,8 @@ class Table:
     """Rows of cells under columns; the first cell of a row names it.
 
     `chart`: "bars" (a group per row) or "columns" (a stack per row, for weeks), of the columns `charted` (by number);
-    `most`: the end of its scale, else the largest value. `matrix`: readers down, model across.
+    `most`: the end of its scale, else the largest value. `matrix`: readers down, model across. `rows_vary`,
+    `columns_vary`: there is one only where somebody is in it.
     """
 
     key: str
@@ -260,6 +286,8 @@ class Table:
     charted: Sequence[int] = field(default_factory=tuple)
     most: float | None = None
     matrix: bool = False
+    rows_vary: bool = False
+    columns_vary: bool = False
 
     @property
     def folded(self) -> bool:
@@ -270,12 +298,31 @@ class Table:
         """For a partner's cases: counts to the nearest 5, no share of fewer than 23 and no average of fewer than 8.
 
         So HESA, the statistics agency of British universities, rounds counts of people ("Rounding and suppression to
-        anonymise statistics"): no two tables differ by one person, and 0, 1 and 2 look the same.
+        anonymise statistics"): no two tables differ by one person, and 0, 1 and 2 look the same. So a row or column
+        that is there for one person goes like one that is not there.
         """
-        return replace(self, rows=[[cell.coarse() for cell in row] for row in self.rows])
+        rows = [[cell.coarse() for cell in row] for row in self.rows]
+        if not (self.rows_vary or self.columns_vary):
+            return replace(self, rows=rows)
+        kept = [number for number in range(len(self.columns)) if not self.columns_vary or not _only_zeros(rows, number)]
+        empty = [not any(isinstance(cell, Count) and cell.n for cell in row) for row in rows]
+        if self.rows_vary or all(empty):
+            rows = [row for row, is_empty in zip(rows, empty, strict=True) if not is_empty]
+        return replace(
+            self,
+            columns=[self.columns[number] for number in kept],
+            rows=[[row[number] for number in kept] for row in rows],
+            charted=[kept.index(number) for number in self.charted if number in kept],
+        )
 
     def lines(self) -> Iterator[list[Any]]:
         """The table as a file holds it, headers first."""
         yield [header for column in self.columns for header in column.headers]
         for row in self.rows:
             yield [value for cell in row for value in cell.values]
+
+
+def _only_zeros(rows: Sequence[Sequence[Cell]], number: int) -> bool:
+    """A column of counts that are all 0."""
+    cells = [row[number] for row in rows]
+    return all(isinstance(cell, Count) and not cell.n for cell in cells)
