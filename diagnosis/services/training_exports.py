@@ -140,7 +140,7 @@ def _dropped(export: TrainingExport, *, left: bool) -> bool:
     try:
         _drop(export, left=left)
     except Exception:
-        log.exception("training_export_not_deleted", export=str(export.pk))
+        log.exception("training_export_not_deleted")
         return False
     return True
 
