@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from django.db.models import Count, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
@@ -41,12 +41,12 @@ from diagnosis.models import (
 from reports.models import Report
 from smartderma.storage import file_response as file_response
 
-CASE_PARTS = (
-    "images",
+STARTED_PARTS = ("images", "analyses", "reviews")
+RESULT_PARTS = (
     "analyses__predictions",
     Prefetch("analyses__findings", PhotoFinding.objects.select_related("image")),
-    "reviews",
 )
+CASE_PARTS = (*STARTED_PARTS, *RESULT_PARTS)
 VISIT_PARTS = ("images", "analyses__predictions", "reviews")  # what a line of a spot's timeline shows
 
 
@@ -57,17 +57,19 @@ def case_list(user: User) -> CaseQuerySet:
 
 def case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case with all its parts, for a person who may see it and the model's result. Raises Http404 otherwise."""
-    return _open_only(user, _case_read(user, case_id, CASE_PARTS))
+    return _open_only(user, _case_read(user, case_id))
 
 
 def review_case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case for the review screen, which hides the model itself while `blind.model_is_open` says no."""
-    return _case_read(user, case_id, (*CASE_PARTS, "first_opinions"))
+    return _case_read(user, case_id, "first_opinions")
 
 
-def _case_read(user: User, case_id: uuid.UUID, parts: Sequence[str | Prefetch]) -> Case:
+def _case_read(user: User, case_id: uuid.UUID, *more: str) -> Case:
     cases = Case.objects.visible_to(user).select_related("patient", "review_holder__dermatologist", "lesion")
-    case = _one(cases.prefetch_related(*parts), case_id)
+    case = _one(cases.prefetch_related(*STARTED_PARTS, *more), case_id)
+    if any(analysis.outcome for analysis in case.analyses.all()):
+        prefetch_related_objects([case], *RESULT_PARTS)
     access_record(actor=user, subject=case.patient, action="open", obj=case)
     return case
 

@@ -123,11 +123,12 @@ def facts_of_case(case: Case, analysis: Analysis | None = None) -> CaseFacts:
 def _analysis_facts(analysis: Analysis | None) -> dict[str, Any]:
     if analysis is None:
         return {"status": "none"}
+    done = analysis.status == Analysis.Status.DONE  # nothing else has rows to look for
     return {
         "status": analysis.status,
         "outcome": analysis.outcome,
         "reasons": analysis.reasons,
-        "probabilities": analysis.probabilities,
+        "probabilities": analysis.probabilities if done else {},
         "prediction_set": analysis.prediction_set,
         "members": analysis.members,
         "disagreement": analysis.disagreement,

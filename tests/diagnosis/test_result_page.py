@@ -36,6 +36,16 @@ def with_finding(case: Case, **quality) -> Case:
     return case
 
 
+STATES = ("queued", "failed", "done", "inconclusive", "in_review", "asked", "signed", "amended")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_page_asks_the_database_twelve_times_at_most(portal, patient, django_assert_max_num_queries, state):
+    case = getattr(factories, f"case_{state}")(patient=patient)
+    with django_assert_max_num_queries(12):
+        page_of(portal, case)
+
+
 def test_a_likelihood_stands_as_dots_as_a_sentence_and_as_a_number(portal, patient):
     page = page_of(portal, factories.case_done(patient=patient))
     assert "In our test photos, about 8 in 10 that looked like this were: Eczema." in page

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 
 OPINION = {"diagnosis": "psoriasis", "tier": "routine", "note_to_patient": "It is psoriasis.", "seen_version": "0"}
 QUEUE_CEILING = 12
-CASE_CEILING = 27
+CASE_CEILING = 21
 
 
 @pytest.fixture
