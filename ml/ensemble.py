@@ -97,15 +97,18 @@ def balanced_log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def search_weights(
-    members: Sequence[np.ndarray], labels: np.ndarray, *, steps: int = 20, least: int = 0
+    members: Sequence[np.ndarray], labels: np.ndarray, *, steps: int = 20, least: int | Sequence[int] = 0
 ) -> list[float]:
-    """Weights on the simplex (grid of 1/``steps``, each at least ``least`` steps) with the lowest balanced log loss.
+    """Weights on the simplex (grid of 1/``steps``) with the lowest balanced log loss; ``least``: steps of every member,
+    or of each, that are not up for search. For validation photos only; M arrays [N, C], labels [N].
 
-    For validation photos only; M arrays [N, C], labels [N].
+    Raises ValueError where ``least`` leaves nothing to share out.
     """
     stacked = np.stack(members)
-    spare = steps - least * len(stacked)
-    grid = [(np.array(counts) + least) / steps for counts in _compositions(spare, len(stacked))]
+    floor = np.broadcast_to(np.asarray(least), len(stacked))
+    if floor.sum() > steps:
+        raise ValueError(f"The least weights add up to {floor.sum() / steps:.2f}, which is more than 1.")
+    grid = [(np.array(counts) + floor) / steps for counts in _compositions(steps - int(floor.sum()), len(stacked))]
     losses = [balanced_log_loss(np.tensordot(weights, stacked, axes=1), labels) for weights in grid]
     return [round(float(weight), 6) for weight in grid[int(np.argmin(losses))]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,14 @@ def assemble_release(
     name: str,
     search_views: bool = False,
     int8: Sequence[str] = (),
+    floors: Mapping[str, float] | None = None,
     notes: dict[str, Any] | None = None,
     say=lambda line: None,
 ) -> dict[str, Any]:
     """Export the best checkpoints of ``runs`` and all that was chosen and measured; returns release.json.
     ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured;
-    ``int8``: names of runs whose weights are stored in 8 bits; ``notes``: further fields of release.json.
+    ``int8``: names of runs whose weights are stored in 8 bits; ``floors``: least weight by run (default .05), for what
+    validation cannot see, such as how a member does on sources that training has not seen; ``notes``: further fields of release.json.
     """
     members = _load_members(runs, int8)
     classes, conditions = list(manifest.classes), read_conditions(manifest)
@@ -75,7 +77,7 @@ def assemble_release(
     val, test = (_predict(members, manifest, photos[part]) for part in ("val", "test"))
     for member, logits in zip(members, val.logits, strict=True):
         member.temperature = fit_temperature(logits, val.labels)
-    fields = _decide(members, classes, val)
+    fields = _decide(members, classes, val, _least(runs, floors or {}))
     ood, strangeness = _fit_ood(members, train, (val, test), out)
     fields |= ood
     fields |= _measure(members, fields, (val, test), strangeness)
@@ -181,10 +183,18 @@ def _vote(members: Sequence[Member], part: Part, temperature: float) -> np.ndarr
     return vote(list(_calibrated(members, part).values()), [member.weight for member in members], temperature)
 
 
-def _decide(members: Sequence[Member], classes: list[str], val: Part) -> dict[str, Any]:
+def _least(runs: Sequence[Path], floors: Mapping[str, float]) -> list[int]:
+    """Least weights in steps of .05, in the order of ``runs``. Raises ValueError for a run that is not among them."""
+    strangers = set(floors) - {run.name for run in runs}
+    if strangers:
+        raise ValueError(f"A least weight was given for {sorted(strangers)[0]}, which is no run of this release.")
+    return [max(1, round(floors.get(run.name, 0) * 20)) for run in runs]
+
+
+def _decide(members: Sequence[Member], classes: list[str], val: Part, least: Sequence[int]) -> dict[str, Any]:
     """Weights (set in ``members``), temperature, thresholds, conformal quantile and disagreement limit."""
     own = list(_calibrated(members, val).values())
-    for member, weight in zip(members, search_weights(own, val.labels, least=1), strict=True):
+    for member, weight in zip(members, search_weights(own, val.labels, least=least), strict=True):
         member.weight = weight
     temperature = fit_temperature(np.log(_vote(members, val, 1.0)), val.labels)
     voted = _vote(members, val, temperature)

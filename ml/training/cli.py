@@ -51,6 +51,13 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument("--out", type=Path, help="folder (default: ml/releases/<name>)")
     export.add_argument("--search-views", action="store_true", help="also choose size and crop on validation (slower)")
     export.add_argument("--int8", nargs="*", default=[], metavar="RUN", help="runs to store in 8 bits: half the room")
+    export.add_argument(
+        "--floor",
+        nargs="*",
+        default=[],
+        metavar="RUN=WEIGHT",
+        help="least weights in steps of 0.05 (default 0.05), where held-out sources speak for a member",
+    )
     export.add_argument("--studies", nargs="*", type=Path, default=[], help="JSON files that studies wrote (--json)")
     export.add_argument("--tried", type=Path, help="TOML of [[tried]] tables: what, result, kept; for the card")
     export.set_defaults(run=run_export)
@@ -104,6 +111,7 @@ def run_export(args: argparse.Namespace) -> int:
             name=args.release,
             search_views=args.search_views,
             int8=args.int8,
+            floors={run: float(weight) for run, weight in (item.split("=") for item in args.floor)},
             notes=notes,
             say=_say,
         )

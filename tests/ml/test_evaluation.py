@@ -73,6 +73,9 @@ def test_weight_search_beats_equal_votes() -> None:
     found, equal = (balanced_log_loss(vote([good, bad, bad], w), labels) for w in (weights, [1, 1, 1]))
     assert found < equal - 0.1
     assert min(search_weights([good, bad, bad], labels, least=1)) == pytest.approx(0.05)
+    assert search_weights([good, bad, bad], labels, least=[1, 7, 1]) == pytest.approx([0.6, 0.35, 0.05])
+    with pytest.raises(ValueError, match=r"add up to 1\.05"):
+        search_weights([good, bad, bad], labels, least=7)
 
 
 @pytest.mark.parametrize("stretch", [0.5, 1.0, 3.0])
