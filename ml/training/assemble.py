@@ -63,7 +63,8 @@ def assemble_release(
     """Export the best checkpoints of ``runs`` and all that was chosen and measured; returns release.json.
     ``packed``: photos as trained on, ``served``: the same untouched, on which everything is chosen and measured;
     ``int8``: names of runs whose weights are stored in 8 bits; ``floors``: least weight by run (default .05), for what
-    validation cannot see, such as how a member does on sources that training has not seen; ``notes``: further fields of release.json.
+    validation cannot see, such as how a member does on sources that training has not seen; ``notes``: further fields of
+    release.json.
     """
     members = _load_members(runs, int8)
     classes, conditions = list(manifest.classes), read_conditions(manifest)
