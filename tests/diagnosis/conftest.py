@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Partner, User
+from smartderma.celery import app
 from tests.kit import factories
 
 
@@ -32,3 +33,11 @@ def auth(partner: Partner) -> dict[str, str]:
     """The Authorization header of a live key of the partner."""
     _key, text = factories.partner_key(partner)
     return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.fixture
+def empty_broker() -> None:
+    """The broker in memory without what earlier tests of this process have sent."""
+    with app.connection_for_write() as connection:
+        for queue in {route["queue"] for route in app.conf.task_routes.values()}:
+            connection.SimpleQueue(queue).clear()

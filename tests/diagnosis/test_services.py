@@ -106,7 +106,7 @@ def test_sweep_leaves_a_living_worker_alone():
     assert case.analyses.get().status == Analysis.Status.RUNNING
 
 
-def test_sweep_sends_a_lost_message_again(settings):
+def test_sweep_sends_a_lost_message_again(settings, empty_broker):
     case = factories.case_queued()
     case.analyses.update(queued_at=timezone.now() - timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS + 1))
     assert services.analyses_sweep()["resent"] == 1
