@@ -32,10 +32,21 @@ def find(folder: Path) -> "list[int]":
 def end(folder: Path, *, seconds: float = 5.0) -> None:
     """Kill every marked process and wait until none is left; call it only while holding the lock of `folder`."""
     deadline = time.monotonic() + seconds
-    while (left := find(folder)) and time.monotonic() < deadline:
+    killed: set[int] = set()
+    while (left := set(find(folder)) | {pid for pid in killed if _is_ending(pid)}) and time.monotonic() < deadline:
         for process in left:
             try:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        killed |= left
         time.sleep(0.05)
+
+
+def _is_ending(process: int) -> bool:
+    """A killed process gives up its environment before its sockets: until it is a zombie, its port may be taken."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
