@@ -76,8 +76,6 @@ def assemble_release(
             choose_view(member, photos["val"])
         say(f"{member.name}: {member.input_size} px, {member.crop}")
     val, test = (_predict(members, manifest, photos[part]) for part in ("val", "test"))
-    for member, logits in zip(members, val.logits, strict=True):
-        member.temperature = fit_temperature(logits, val.labels)
     fields = _decide(members, classes, val, _least(runs, floors or {}))
     ood, strangeness = _fit_ood(members, train, (val, test), out)
     fields |= ood
@@ -193,7 +191,9 @@ def _least(runs: Sequence[Path], floors: Mapping[str, float]) -> list[int]:
 
 
 def _decide(members: Sequence[Member], classes: list[str], val: Part, least: Sequence[int]) -> dict[str, Any]:
-    """Weights (set in ``members``), temperature, thresholds, conformal quantile and disagreement limit."""
+    """Temperatures and weights (set in ``members``), thresholds, conformal quantile and disagreement limit."""
+    for member, logits in zip(members, val.logits, strict=True):
+        member.temperature = fit_temperature(logits, val.labels)
     own = list(_calibrated(members, val).values())
     for member, weight in zip(members, search_weights(own, val.labels, least=least), strict=True):
         member.weight = weight
