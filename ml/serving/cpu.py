@@ -29,7 +29,7 @@ class CpuEngine(Engine):
 
     def run_networks(self, batches: Sequence[np.ndarray]) -> list[Output]:
         """One pass of every member; the order of the next pass is that of the time which each took in this one."""
-        found = self.pool.map(lambda number: self._networks[number].run(batches[number]), self._order)
-        outputs = [output for _, output in sorted(zip(self._order, found, strict=True), key=lambda pair: pair[0])]
+        passes = {number: self.pool.submit(self._networks[number].run, batches[number]) for number in self._order}
+        outputs = [passes[number].result() for number in range(len(self._networks))]
         self._order = sorted(self._order, key=lambda number: -outputs[number].milliseconds)
         return outputs
