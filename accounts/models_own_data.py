@@ -6,7 +6,6 @@ import hashlib
 import json
 import uuid
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -14,28 +13,20 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from smartderma.leases import LeasedQuerySet
+
 
 def export_key(instance: DataExport, _filename: str) -> str:
     return f"exports/{uuid.uuid4().hex}.zip"
 
 
-class DataExportQuerySet(models.QuerySet[Any, Any]):
+class DataExportQuerySet(LeasedQuerySet):
+    lease_setting = "EXPORT_LEASE_SECONDS"
+
     def claim(self, pk: uuid.UUID | str) -> DataExport | None:
-        """Take a queued download; None when another worker has it (conditional UPDATE, as for analyses)."""
-        lease = timezone.now() + timedelta(seconds=settings.EXPORT_LEASE_SECONDS)
-        taken = self.filter(pk=pk, status=DataExport.Status.QUEUED).update(
-            status=DataExport.Status.RUNNING, attempts=F("attempts") + 1, lease_until=lease, claim_token=uuid.uuid4()
-        )
+        """Take a queued download; None when another worker has it."""
+        taken = self.filter(pk=pk).take(attempts=F("attempts") + 1, claim_token=uuid.uuid4())
         return self.select_related("user").get(pk=pk) if taken else None
-
-    def abandoned(self) -> DataExportQuerySet:
-        """Running for longer than the lease: the worker died."""
-        return self.filter(status=DataExport.Status.RUNNING, lease_until__lt=timezone.now())
-
-    def forgotten(self) -> DataExportQuerySet:
-        """Queued for longer than a lease: the broker lost the message."""
-        limit = timezone.now() - timedelta(seconds=settings.EXPORT_LEASE_SECONDS)
-        return self.filter(status=DataExport.Status.QUEUED, queued_at__lt=limit)
 
     def expired(self) -> DataExportQuerySet:
         """Ready for longer than promised, or failed as long ago: nothing of it is kept."""

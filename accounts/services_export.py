@@ -24,6 +24,7 @@ from accounts import registry
 from accounts.access_words import action_text, who_text
 from accounts.models import AccessLog, DataExport, User
 from accounts.registry import ExportFile
+from smartderma.leases import send_again
 
 log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 3
@@ -71,9 +72,7 @@ def _export_finish(export: DataExport, file: IO[bytes]) -> bool:
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(0)
     export.file.save("export.zip", File(file), save=False)
-    held = DataExport.objects.filter(
-        pk=export.pk, status=DataExport.Status.RUNNING, claim_token=export.claim_token
-    ).update(
+    held = DataExport.objects.held_by(export).update(
         status=DataExport.Status.READY,
         file=export.file.name,
         size=size,
@@ -90,9 +89,7 @@ def _export_finish(export: DataExport, file: IO[bytes]) -> bool:
 
 def export_fail(*, export: DataExport) -> None:
     """RUNNING -> FAILED for the holder of the claim."""
-    DataExport.objects.filter(pk=export.pk, status=DataExport.Status.RUNNING, claim_token=export.claim_token).update(
-        status=DataExport.Status.FAILED, lease_until=None
-    )
+    DataExport.objects.held_by(export).update(status=DataExport.Status.FAILED, lease_until=None)
 
 
 def exports_forget(*, user: User, keep: DataExport) -> None:
@@ -120,20 +117,13 @@ def exports_sweep() -> dict[str, int]:
             counts["failed"] += 1
         else:
             counts["requeued"] += _export_requeue(export)
-    for export in DataExport.objects.forgotten():
-        DataExport.objects.filter(pk=export.pk).update(queued_at=timezone.now())
-        _send(export)
-        counts["resent"] += 1
+    counts["resent"] = send_again(rows=DataExport.objects.forgotten(), send=_send)
     return counts
 
 
 @transaction.atomic
 def _export_requeue(export: DataExport) -> int:
-    changed = (
-        DataExport.objects.abandoned()
-        .filter(pk=export.pk, claim_token=export.claim_token)
-        .update(status=DataExport.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now())
-    )
+    changed = DataExport.objects.abandoned().held_by(export).put_back()
     if changed:
         _send(export)
     return changed

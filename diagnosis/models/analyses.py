@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 
-from django.conf import settings
 from django.db import connections, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from diagnosis.models.cases import Case, CaseImage, Outcome, VisibleQuerySet
+from smartderma.leases import LeasedQuerySet
 
 
-class AnalysisQuerySet(VisibleQuerySet):
+class AnalysisQuerySet(VisibleQuerySet, LeasedQuerySet):  # type: ignore[override]  # each has its as_manager
+    lease_setting = "ANALYSIS_LEASE_SECONDS"
+
     def claim(self, pk: uuid.UUID | str) -> Analysis | None:
-        """Take a queued analysis; None when somebody else has it (rule 5 of the design).
-
-        The conditional UPDATE is the lock: of any number of workers exactly one changes the row.
-        """
+        """Take a queued analysis; None when somebody else has it."""
         return next(iter(self._claim([pk])), None)
 
     @transaction.atomic
@@ -32,29 +30,13 @@ class AnalysisQuerySet(VisibleQuerySet):
 
     def _claim(self, pks: Sequence[uuid.UUID | str]) -> list[Analysis]:
         token = uuid.uuid4()
-        now = timezone.now()
-        taken = self.filter(pk__in=pks, status=Analysis.Status.QUEUED).update(
-            status=Analysis.Status.RUNNING,
-            claim_token=token,
-            attempts=F("attempts") + 1,
-            started_at=now,
-            lease_until=now + timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS),
-        )
+        taken = self.filter(pk__in=pks).take(claim_token=token, attempts=F("attempts") + 1, started_at=timezone.now())
         mine = self.filter(pk__in=pks, claim_token=token)
         return list(mine.select_related("case").order_by("queued_at")) if taken else []
 
     def untried(self, lane: str) -> AnalysisQuerySet:
         """Waiting in a lane, and no worker has tried them yet."""
         return self.filter(lane=lane, status=Analysis.Status.QUEUED, attempts=0, case__sandbox=False)
-
-    def abandoned(self) -> AnalysisQuerySet:
-        """Running longer than the lease: the worker died."""
-        return self.filter(status=Analysis.Status.RUNNING, lease_until__lt=timezone.now())
-
-    def forgotten(self) -> AnalysisQuerySet:
-        """Queued for longer than a lease: the broker may have lost the message."""
-        limit = timezone.now() - timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS)
-        return self.filter(status=Analysis.Status.QUEUED, queued_at__lt=limit)
 
 
 class Lane(models.TextChoices):

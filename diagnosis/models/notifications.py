@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -14,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.models.cases import Case
 from diagnosis.models.lesions import Reminder
+from smartderma.leases import LeasedQuerySet
 
 
 class NoticeKind(models.TextChoices):
@@ -25,24 +24,14 @@ class NoticeKind(models.TextChoices):
     REMINDER = "reminder", _("It is time to look at a spot again")
 
 
-class NoticeQuerySet(models.QuerySet[Any, Any]):
+class NoticeQuerySet(LeasedQuerySet):
+    lease_setting = "NOTICE_LEASE_SECONDS"
+    held = "sending"
+
     def claim(self, pk: uuid.UUID | str) -> Notice | None:
-        """Take a queued e-mail; None when somebody else has it (conditional UPDATE, as for analyses)."""
-        now = timezone.now()
-        lease = now + timedelta(seconds=settings.NOTICE_LEASE_SECONDS)
-        taken = self.filter(pk=pk, status=Notice.Status.QUEUED).update(
-            status=Notice.Status.SENDING, attempts=F("attempts") + 1, lease_until=lease
-        )
+        """Take a queued e-mail; None when somebody else has it."""
+        taken = self.filter(pk=pk).take(attempts=F("attempts") + 1)
         return self.select_related("user", "reminder").get(pk=pk) if taken else None
-
-    def abandoned(self) -> NoticeQuerySet:
-        """Being sent for longer than the lease: the worker died."""
-        return self.filter(status=Notice.Status.SENDING, lease_until__lt=timezone.now())
-
-    def forgotten(self) -> NoticeQuerySet:
-        """Queued for longer than a lease: the broker lost the message, or the mail server refused for now."""
-        limit = timezone.now() - timedelta(seconds=settings.NOTICE_LEASE_SECONDS)
-        return self.filter(status=Notice.Status.QUEUED, queued_at__lt=limit)
 
 
 class Notice(models.Model):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from diagnosis.models.analyses import Analysis
 from diagnosis.models.cases import Case
+from smartderma.leases import LeasedQuerySet
 
 
 class ModelRelease(models.Model):
@@ -98,13 +98,12 @@ class OperatorEvent(models.Model):
         return f"{self.kind} {self.release}"
 
 
-class ShadowRunQuerySet(models.QuerySet["ShadowRun"]):
+class ShadowRunQuerySet(LeasedQuerySet):
+    lease_setting = "ANALYSIS_LEASE_SECONDS"
+
     def claim(self, pk: uuid.UUID | str) -> ShadowRun | None:
-        """Take a waiting run; None when another worker has it or it is gone. The conditional UPDATE is the lock."""
-        lease = timezone.now() + timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS)
-        taken = self.filter(pk=pk, status=ShadowRun.Status.QUEUED).update(
-            status=ShadowRun.Status.RUNNING, lease_until=lease
-        )
+        """Take a waiting run; None when another worker has it or it is gone."""
+        taken = self.filter(pk=pk).take()
         return self.select_related("analysis").filter(pk=pk).first() if taken else None
 
 
@@ -161,15 +160,12 @@ def training_key(_instance: TrainingExport, _filename: str) -> str:
     return f"training/{uuid.uuid4().hex}.zip"
 
 
-class TrainingExportQuerySet(models.QuerySet["TrainingExport"]):
+class TrainingExportQuerySet(LeasedQuerySet):
+    lease_setting = "EXPORT_LEASE_SECONDS"
+
     def claim(self, pk: uuid.UUID | str) -> TrainingExport | None:
-        """Take a waiting export; None when another worker has it (conditional UPDATE, as for analyses)."""
-        lease = timezone.now() + timedelta(seconds=settings.EXPORT_LEASE_SECONDS)
-        token = uuid.uuid4()
-        taken = self.filter(pk=pk, status=TrainingExport.Status.QUEUED).update(
-            status=TrainingExport.Status.RUNNING, lease_until=lease, claim_token=token
-        )
-        return self.get(pk=pk) if taken else None
+        """Take a waiting export; None when another worker has it."""
+        return self.get(pk=pk) if self.filter(pk=pk).take(claim_token=uuid.uuid4()) else None
 
     def downloadable(self) -> TrainingExportQuerySet:
         """Ready, and not over."""

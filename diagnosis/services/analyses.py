@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
-from celery import current_app
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -37,14 +36,12 @@ from diagnosis.services.notices import case_notice
 from diagnosis.services.steps import WrongState, case_apply_triage, report_send
 from diagnosis.services.vectors import vector_store
 from diagnosis.services.webhook_deliveries import event_publish
+from smartderma.leases import lost_work, send_again
 
 if TYPE_CHECKING:
-    from celery.contrib.django.task import DjangoTask
-
     from diagnosis.assessment import Assessment
     from ml.serving import PhotoResult
-
-RESENT_AT_ONCE = 500
+    from smartderma.celery import RowTask
 
 
 @transaction.atomic
@@ -62,7 +59,7 @@ def analysis_send(*, analysis: Analysis) -> None:
     _task_of(analysis.lane).delay_on_commit(str(analysis.pk))
 
 
-def _task_of(lane: str) -> DjangoTask:
+def _task_of(lane: str) -> RowTask:
     from diagnosis import tasks  # tasks import services
 
     return {
@@ -103,9 +100,7 @@ def photos_forget_if_asked(*, case: Case) -> None:
 def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
     """RUNNING -> DONE for the holder of the claim only; 1 when it changed the row."""
     result = assessment.result
-    return Analysis.objects.filter(
-        pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
-    ).update(
+    return Analysis.objects.held_by(analysis).update(
         status=Analysis.Status.DONE,
         finished_at=timezone.now(),
         lease_until=None,
@@ -179,9 +174,9 @@ def analysis_fail(*, analysis: Analysis, failure: str) -> bool:
     case = Case.objects.select_for_update().filter(pk=analysis.case_id).first()  # first, as `analysis_complete` does
     if case is None:
         return False  # erased
-    changed = Analysis.objects.filter(
-        pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token
-    ).update(status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None)
+    changed = Analysis.objects.held_by(analysis).update(
+        status=Analysis.Status.FAILED, failure=failure, finished_at=timezone.now(), lease_until=None
+    )
     if changed:
         bell.ring_on_commit(analysis.pk)
         _case_flag_failed(case)
@@ -217,57 +212,28 @@ def analyses_sweep() -> dict[str, int]:
             counts["failed"] += analysis_fail(analysis=analysis, failure="crashed")
         else:
             counts["requeued"] += analysis_requeue(analysis=analysis)
-    counts["resent"] = sum(_lost_resend(lane) for lane in Lane.values)
+    for lane in Lane.values:
+        lost = lost_work(rows=Analysis.objects.filter(lane=lane), task=_task_of(lane))
+        counts["resent"] += send_again(rows=lost, send=lambda analysis: analysis_send(analysis=analysis))
     return counts
-
-
-def _lost_resend(lane: str) -> int:
-    """Send again as many of a lane as wait without a message, the oldest first. A long queue is no lost message."""
-    forgotten = Analysis.objects.forgotten().filter(lane=lane)
-    if not forgotten.exists():
-        return 0
-    lost = Analysis.objects.filter(lane=lane, status=Analysis.Status.QUEUED).count() - messages_waiting(_task_of(lane))
-    resent = list(forgotten.order_by("queued_at")[: min(max(lost, 0), RESENT_AT_ONCE)])
-    for analysis in resent:
-        Analysis.objects.filter(pk=analysis.pk).update(queued_at=timezone.now())
-        analysis_send(analysis=analysis)
-    return len(resent)
-
-
-def messages_waiting(task: DjangoTask) -> int:
-    """How many messages the broker holds in the queue of a task. Raises OperationalError where the broker is down."""
-    queue = settings.CELERY_TASK_ROUTES[task.name]["queue"]
-    with current_app.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1)
-        try:
-            return connection.default_channel.queue_declare(queue, passive=True).message_count
-        except connection.channel_errors:  # an empty queue does not exist
-            return 0
 
 
 def analysis_put_back(*, analysis: Analysis) -> None:
     """RUNNING -> QUEUED by the holder of the claim, who tells nobody: the sweeper sends it again in its time."""
-    Analysis.objects.filter(pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token).update(
-        status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, attempts=0, queued_at=timezone.now()
-    )
+    Analysis.objects.held_by(analysis).put_back(attempts=0)
 
 
 @transaction.atomic
 def analysis_release(*, analysis: Analysis) -> None:
     """RUNNING -> QUEUED by the holder of the claim, sent again; the attempt counts. Changes nothing once it is over."""
-    mine = Analysis.objects.filter(pk=analysis.pk, status=Analysis.Status.RUNNING, claim_token=analysis.claim_token)
-    if mine.update(status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now()):
+    if Analysis.objects.held_by(analysis).put_back():
         analysis_send(analysis=analysis)
 
 
 @transaction.atomic
 def analysis_requeue(*, analysis: Analysis) -> bool:
     """RUNNING with an expired lease -> QUEUED; the old holder's token stops counting."""
-    changed = (
-        Analysis.objects.abandoned()
-        .filter(pk=analysis.pk, claim_token=analysis.claim_token)
-        .update(status=Analysis.Status.QUEUED, claim_token=None, lease_until=None, queued_at=timezone.now())
-    )
+    changed = Analysis.objects.abandoned().held_by(analysis).put_back()
     if changed:
         analysis_send(analysis=analysis)
     return bool(changed)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from diagnosis.models import Case, MutedNotice, Notice, NoticeKind, Reminder
 from diagnosis.notices import notice_mail
+from smartderma.leases import send_again
 
 log = structlog.get_logger(__name__)
 KEPT_DAYS = 30
@@ -95,10 +96,7 @@ def notices_sweep() -> dict[str, int]:
     for notice in Notice.objects.abandoned():
         _deliver_later(notice)
         counts["requeued"] += 1
-    for notice in Notice.objects.forgotten()[:1000]:
-        Notice.objects.filter(pk=notice.pk).update(queued_at=timezone.now())
-        _send(notice)
-        counts["resent"] += 1
+    counts["resent"] = send_again(rows=Notice.objects.forgotten()[:1000], send=_send)
     old = timezone.now() - timedelta(days=KEPT_DAYS)
     over = [Notice.Status.SENT, Notice.Status.FAILED]
     Notice.objects.filter(status__in=over, queued_at__lt=old).delete()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,9 +17,9 @@ from django.utils import timezone
 
 from accounts.models import Consent, Purpose, User
 from diagnosis.models import Analysis, Case, ModelRelease, ShadowRun
-from diagnosis.services.analyses import RESENT_AT_ONCE, messages_waiting
 from diagnosis.shadow_numbers import MELANOMA, Answer
 from ml.releases.loader import release_info
+from smartderma.leases import lost_work, send_again
 
 if TYPE_CHECKING:
     from diagnosis.assessment import Assessment
@@ -51,7 +50,7 @@ def _ask(analysis: Analysis, assessment: Assessment) -> ShadowRun | None:
     run = ShadowRun(analysis=analysis, release=candidate.name, active_answer=answer_of(assessment))
     run.full_clean()
     run.save()
-    shadow_send(run_id=run.pk)
+    _send(run)
     return run
 
 
@@ -82,11 +81,11 @@ def answer_of(assessment: Assessment) -> dict[str, Any]:
     return asdict(answer)
 
 
-def shadow_send(*, run_id: uuid.UUID) -> None:
+def _send(run: ShadowRun) -> None:
     """Tell a worker of the queue that nobody waits for, after commit."""
     from diagnosis.tasks import run_shadow_task  # tasks import services
 
-    run_shadow_task.delay_on_commit(str(run_id))
+    run_shadow_task.delay_on_commit(str(run.pk))
 
 
 def shadow_run(*, run_id: uuid.UUID | str) -> None:
@@ -135,27 +134,11 @@ def _finish(run: ShadowRun, **values: Any) -> None:
 
 def shadows_sweep() -> int:
     """Runs of dead workers have failed; lost messages are sent again. Returns how many rows changed."""
-    now = timezone.now()
-    dead = ShadowRun.objects.filter(status=ShadowRun.Status.RUNNING, lease_until__lt=now)
-    count = dead.update(status=ShadowRun.Status.FAILED, failure="crashed", finished_at=now, lease_until=None)
-    return count + _lost_resend()
-
-
-def _lost_resend() -> int:
-    """Send again as many as wait without a message, the oldest first. A long queue is no lost message."""
     from diagnosis.tasks import run_shadow_task  # tasks import services
 
-    now = timezone.now()
-    queued = ShadowRun.objects.filter(status=ShadowRun.Status.QUEUED)
-    forgotten = queued.filter(queued_at__lt=now - timedelta(seconds=settings.ANALYSIS_LEASE_SECONDS))
-    if not forgotten.exists():
-        return 0
-    lost = queued.count() - messages_waiting(run_shadow_task)
-    resent = list(forgotten.order_by("queued_at")[: min(max(lost, 0), RESENT_AT_ONCE)])
-    for run in resent:
-        ShadowRun.objects.filter(pk=run.pk).update(queued_at=now)
-        shadow_send(run_id=run.pk)
-    return len(resent)
+    dead = ShadowRun.objects.abandoned()
+    count = dead.update(status=ShadowRun.Status.FAILED, failure="crashed", finished_at=timezone.now(), lease_until=None)
+    return count + send_again(rows=lost_work(rows=ShadowRun.objects.all(), task=run_shadow_task), send=_send)
 
 
 def shadows_forget(*, patient: User) -> None:

@@ -22,6 +22,7 @@ from diagnosis.models import Case, OperatorEvent, TrainingExport
 from diagnosis.services.releases import event_record, operator_only
 from diagnosis.services.shadows import shadows_forget
 from diagnosis.training_manifest import Sifted, may_stay, write_archive
+from smartderma.leases import send_again
 
 log = structlog.get_logger(__name__)
 Status = TrainingExport.Status
@@ -38,15 +39,15 @@ def training_export_request(*, operator: User, release: str = "") -> TrainingExp
     export.full_clean()
     export.save()
     event_record(kind=OperatorEvent.Kind.EXPORT_ASKED, actor=operator, release=release)
-    training_export_send(export_id=export.pk)
+    _send(export)
     return export
 
 
-def training_export_send(*, export_id: uuid.UUID) -> None:
+def _send(export: TrainingExport) -> None:
     """Tell a worker, after commit."""
     from diagnosis.tasks import build_training_export_task  # tasks import services
 
-    build_training_export_task.delay_on_commit(str(export_id))
+    build_training_export_task.delay_on_commit(str(export.pk))
 
 
 def training_export_build(*, export_id: uuid.UUID | str) -> bool:
@@ -71,7 +72,7 @@ def _finish(export: TrainingExport, file: IO[bytes], sifted: Sifted) -> bool:
     file.seek(0)
     export.file.save("export.zip", File(file), save=False)
     with transaction.atomic():
-        held = _held(export).update(
+        held = TrainingExport.objects.held_by(export).update(
             status=Status.READY,
             file=export.file.name,
             size=size,
@@ -88,17 +89,13 @@ def _finish(export: TrainingExport, file: IO[bytes], sifted: Sifted) -> bool:
     return bool(held)
 
 
-def _held(export: TrainingExport):
-    return TrainingExport.objects.filter(pk=export.pk, status=Status.RUNNING, claim_token=export.claim_token)
-
-
 def _tell(export: TrainingExport, kind: str, *, actor: User | None = None, count: int | None = None) -> None:
     event_record(kind=kind, actor=actor, release=export.release, count=count)
 
 
 @transaction.atomic
 def _fail(export: TrainingExport) -> None:
-    if _held(export).update(status=Status.FAILED, lease_until=None):
+    if TrainingExport.objects.held_by(export).update(status=Status.FAILED, lease_until=None):
         _tell(export, OperatorEvent.Kind.EXPORT_FAILED)
 
 
@@ -124,15 +121,10 @@ def training_exports_sweep() -> int:
         over = export.expires_at is not None and export.expires_at < now
         if over or not is_whole(export):
             count += _dropped(export, left=not over)
-    for export in TrainingExport.objects.filter(status=Status.RUNNING, lease_until__lt=now):
+    for export in TrainingExport.objects.abandoned():
         _fail(export)
         count += 1
-    lost = now - timedelta(seconds=settings.EXPORT_LEASE_SECONDS)
-    for export in TrainingExport.objects.filter(status=Status.QUEUED, queued_at__lt=lost):
-        TrainingExport.objects.filter(pk=export.pk).update(queued_at=now)
-        training_export_send(export_id=export.pk)
-        count += 1
-    return count
+    return count + send_again(rows=TrainingExport.objects.forgotten(), send=_send)
 
 
 def _dropped(export: TrainingExport, *, left: bool) -> bool:
