@@ -31,13 +31,15 @@ PHOTO_SIZE = (1200, 900)
 
 @dataclass(frozen=True)
 class Settings:
-    """``rounds`` turns per contestant; ``batches``: numbers of photos given at once; ``photo``: bytes of a photo."""
+    """``rounds`` turns per contestant; ``batches``: numbers of photos given at once; ``photo``: bytes of a photo;
+    ``network``: rows of a run of `make load`, for the table of the paper that asks for both."""
 
     release: str
     device: str
     rounds: int
     batches: Sequence[int]
     photo: bytes
+    network: Sequence[Mapping[str, Any]] = ()
 
 
 def drawn_photo() -> bytes:
@@ -75,6 +77,7 @@ def run_benchmark(settings: Settings) -> dict[str, Any]:
         "stages_ms": measure_stages(engine, settings),
         "photos_per_second": {size: measure_throughput(engine, ours, size, settings) for size in settings.batches},
         "resident_megabytes": measure_memory(settings.release, settings.photo) if device == "cpu" else {},
+        "network": settings.network,
     }
 
 

@@ -36,7 +36,17 @@ def test_every_row_is_measured_and_written(toy_release, tmp_path, capsys, monkey
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold figures\n{END}\nafter\n")
     files = ["--json", str(tmp_path / "figures.json"), "--markdown", str(tmp_path / "part.md"), "--write", str(page)]
+    network = tmp_path / "load.json"
+    rows = [
+        ("1 MP", 1, "eager", 137.2),
+        ("1 MP", 1, "ours", 101.4),
+        ("1 MP", 16, "eager", 9.0),
+        ("1 MP", 16, "ours", 8.0),
+    ]
+    names = ("photo", "clients", "stack", "p50_ms")
+    network.write_text(json.dumps({"rows": [dict(zip(names, row, strict=True)) for row in rows]}))
     settings = ["--release", str(toy_release), "--device", "cpu", "--rounds", "1", "--batches", "1,3"]
+    settings += ["--network", str(network)]
     assert main(["benchmark", *settings, *files]) == 0
     printed = capsys.readouterr().out
     assert (tmp_path / "part.md").read_text() == printed
@@ -46,7 +56,8 @@ def test_every_row_is_measured_and_written(toy_release, tmp_path, capsys, monkey
     assert "old figures" not in page.read_text()
     for row in ("engine, networks", "eager, same networks", "eager, paper's networks", "arithmetic limit, release",
                 "engine to eager", "engine to limit", "decode", "resize", "densenet121", "vote", "cam",
-                "| 1 |", "| 3 |", "MB resident", "Release toy"):  # fmt: skip
+                "| 1 |", "| 3 |", "MB resident", "Release toy", "| local, no HTTP | under 1 s |",
+                "| over HTTP, 1 MP | under 1.5 s | 137 ms | 101 ms |"):  # fmt: skip
         assert row in printed
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert set(figures["photos_per_second"]) == {"1", "3"}
@@ -59,6 +70,12 @@ def test_every_row_is_measured_and_written(toy_release, tmp_path, capsys, monkey
 def test_what_cannot_be_measured_is_one_sentence(tmp_path, capsys):
     assert main(["benchmark", "--release", "no-such-release"]) == 2
     assert capsys.readouterr().err.startswith("benchmark: Release no-such-release was not found")
+    for content in ("no JSON", "[]", '{"rows": [{"photo": "1 MP"}]}'):
+        (tmp_path / "load.json").write_text(content)
+        assert main(["benchmark", "--network", str(tmp_path / "load.json")]) == 2
+        assert capsys.readouterr().err == f"benchmark: {tmp_path}/load.json holds no figures of make load.\n"
+    assert main(["benchmark", "--network", str(tmp_path / "none.json")]) == 2
+    assert "none.json" in capsys.readouterr().err
     for wrong in (["--rounds", "0"], ["--batches", "1,x"]):
         with pytest.raises(SystemExit):
             main(["benchmark", *wrong])
