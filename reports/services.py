@@ -13,12 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from diagnosis.facts import CaseFacts, facts_of_case
-from diagnosis.models import Analysis, Case, Review, WebhookEvent
+from diagnosis.models import Analysis, Case, Review, WebhookEndpoint, WebhookEvent
 from diagnosis.services import event_publish
 from diagnosis.services.files import files_vanish_on_failure
 from reports.certificates import Identity, signing_identity
@@ -70,8 +70,8 @@ def report_bytes(*, report: Report) -> bytes:
 
 
 def reports_missing() -> list[uuid.UUID]:
-    """Cases with news of the last hour, a result or a signed opinion, that have no report since."""
-    now = timezone.now()
+    """Cases with news of the last hour, a result or a signed opinion, that have no report since and await one."""
+    now, awaited = timezone.now(), _awaited()
     span = (now - SWEEP_FOR, now - SWEEP_AFTER)
     news = (
         (Analysis.objects.filter(status=Analysis.Status.DONE), "finished_at"),
@@ -80,9 +80,17 @@ def reports_missing() -> list[uuid.UUID]:
     found: list[uuid.UUID] = []
     for rows, when in news:
         since = Report.objects.filter(case=OuterRef("case"), created_at__gte=OuterRef(when))
-        late = rows.filter(~Exists(since), **{f"{when}__range": span})
+        late = rows.filter(awaited, ~Exists(since), **{f"{when}__range": span})
         found += late.order_by(when).values_list("case", flat=True)[:SWEPT_AT_ONCE]
     return list(dict.fromkeys(found))
+
+
+def _awaited() -> Q:
+    """Whose reports are made unasked; see `diagnosis.services.steps.report_send`."""
+    hearing = WebhookEndpoint.objects.hearing(WebhookEvent.REPORT_READY)
+    partners = {sandbox: {one.partner_id for one in hearing if one.sandbox == sandbox} for sandbox in (False, True)}
+    told = [Q(case__partner__in=those, case__sandbox=sandbox) for sandbox, those in partners.items()]
+    return Q(case__partner=None) | told[0] | told[1]
 
 
 def _wish(case: Case, facts: CaseFacts, language: str | None, paper: str | None, person_name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.conf import settings
 
 from diagnosis import triage
-from diagnosis.models import Case
+from diagnosis.models import Case, WebhookEndpoint, WebhookEvent
 from ml.taxonomy import TIERS
 
 
@@ -33,6 +33,13 @@ def review_due(*, case: Case, start: datetime) -> datetime:
 
 
 def report_send(*, case: Case) -> None:
+    """Have the report made where somebody waits for it: the patient, or a partner who hears of `report.ready`.
+
+    Other partners fetch few of their reports; drawing one costs several times the work of judging the photo, and is
+    done when it is asked for (docs/decisions/0020).
+    """
+    if case.partner_id and not WebhookEndpoint.objects.of_case(case).hearing(WebhookEvent.REPORT_READY):
+        return
     from reports.tasks import render_report_task  # reports import diagnosis
 
     render_report_task.delay_on_commit(str(case.pk))

@@ -42,9 +42,8 @@ def event_publish(*, event: str, case: Case, **ids: Any) -> list[WebhookDelivery
         return []
     erased = event == WebhookEvent.DATA_ERASED
     data = {"case_id": str(case.pk), **{name: _text(value) for name, value in ids.items()}}
-    endpoints = WebhookEndpoint.objects.active().filter(partner=case.partner_id, sandbox=case.sandbox)
-    wanting = [endpoint for endpoint in endpoints if endpoint.wants(event)]
-    return [_delivery_create(endpoint, event, data, None if erased else case) for endpoint in wanting]
+    hearing = WebhookEndpoint.objects.of_case(case).hearing(event)
+    return [_delivery_create(endpoint, event, data, None if erased else case) for endpoint in hearing]
 
 
 def endpoint_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -89,6 +90,13 @@ def command_of(pid):
         return ""
 
 
+def stands_back(site, name):
+    """True when a worker has low priority, also against other sessions where the kernel compares those."""
+    pid = site.marked(name)[0]
+    session = Path(f"/proc/{pid}/autogroup")
+    return psutil.Process(pid).nice() == 10 and (not session.exists() or session.read_text().endswith("nice 10\n"))
+
+
 def is_alive(pid):
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -107,6 +115,7 @@ def test_site_serves_stops_and_starts_again(start, environment):
     assert httpx.get(f"{first.address}/health/ready").json() == {"status": "ok"}
     assert "patient@demo.example" in first.program.output()
     first.wait_for_workers()
+    assert [stands_back(first, name) for name in (" default@", " bulk@", " inference@")] == [True, True, False]
     assert all(first.marked(word) for word in ("valkey-server", "gunicorn", "celery", "beat", "deploy.stack"))
 
     refused = subprocess.run(["make", "run"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,6 +16,7 @@ from pypdf import PdfReader
 from accounts.models import AccessLog
 from diagnosis import access, services
 from diagnosis.models import Case
+from diagnosis.services.steps import report_send
 from reports.certificates import Identity, make_certificate, signing_identity
 from reports.context import grouped
 from reports.models import Report
@@ -300,3 +301,26 @@ def test_a_report_whose_task_was_lost_is_found_by_the_sweep(time_machine):
     assert reports_missing() == [case.pk]
     time_machine.move_to(start + timedelta(hours=3))
     assert reports_missing() == []
+
+
+@pytest.mark.parametrize(
+    ("hears", "sandbox", "unasked"),
+    [(["report.ready"], False, True), ([], False, True), (["analysis.failed"], False, False), ([], True, False)],
+)
+def test_a_partner_has_reports_drawn_unasked_only_where_it_hears_of_them(
+    hears, sandbox, unasked, settings, time_machine, django_capture_on_commit_callbacks
+):
+    settings.WEBHOOKS_TO_PRIVATE_ADDRESSES = True
+    partner, quiet = factories.PartnerFactory.create_batch(2)
+    services.endpoint_create(partner=partner, url="http://127.0.0.1:9/", events=hears, sandbox=sandbox)
+    case, other = factories.case_done(partner=partner), factories.case_done(partner=quiet)
+    patients = factories.case_done()
+    sent = []
+    for one in (case, other, patients):
+        with django_capture_on_commit_callbacks() as callbacks:
+            report_send(case=one)
+        sent.append(len(callbacks))
+    assert sent == [int(unasked), 0, 1]
+    time_machine.move_to(timezone.now() + timedelta(minutes=3))
+    assert set(reports_missing()) == {patients.pk, *([case.pk] if unasked else [])}
+    assert report_render(case=other).file.size, "whoever asks has it made"
