@@ -7,6 +7,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+from whitenoise.compress import Compressor
 
 from smartderma import logs
 
@@ -250,6 +251,9 @@ STATIC_ROOT = VAR_DIR / "staticfiles"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
+# Brotli at its best makes 1 MB a second: only what browsers fetch, and once. Pages name files with their hash only.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 MAX_PHOTO_BYTES = 20 * 1024 * 1024
 MAX_PHOTOS = 5
 MAX_PHOTOS_OF_A_CASE = 2 * MAX_PHOTOS  # with those that a dermatologist asked for later
@@ -282,7 +286,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 20
 
 # --- who may log in ------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.PersonBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
