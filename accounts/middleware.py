@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -60,4 +59,4 @@ class StaffGuardMiddleware:
 
     def _lacks_factor(self, request: PersonRequest) -> bool:
         demo = settings.DEMO_ACCOUNTS and request.user.email.endswith("@demo.example")  # development only: E004
-        return settings.MFA_REQUIRED and not demo and not is_mfa_enabled(request.user)
+        return settings.MFA_REQUIRED and not demo and not request.user.has_second_factor

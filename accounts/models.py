@@ -97,9 +97,16 @@ class User(AbstractUser):
     def is_verified_dermatologist(self) -> bool:
         """True once an operator has checked the licence; until then a dermatologist sees nothing.
 
-        Asked once for each request: every list and page needs it.
+        Asked once for each request: every list and page needs it. `PersonBackend` has asked already.
         """
         return self.role == Role.DERMATOLOGIST and DermatologistProfile.objects.verified().filter(user=self).exists()
+
+    @cached_property
+    def has_second_factor(self) -> bool:
+        """True with an app for codes or a passkey. `PersonBackend` has asked already."""
+        from allauth.mfa.utils import is_mfa_enabled  # its models need this module
+
+        return is_mfa_enabled(self)
 
 
 class DermatologistQuerySet(models.QuerySet):
