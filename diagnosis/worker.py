@@ -12,7 +12,7 @@ from celery.concurrency.prefork import TaskPool
 from celery.signals import worker_init, worker_process_init
 from celery.worker import WorkController
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from diagnosis.active_release import usable_release
 
@@ -71,7 +71,7 @@ def engine_problem() -> str:
     try:
         return str(receiver.recv())
     except EOFError:
-        return "the process that tried to load the model died; the system's log may say why."
+        return "the process that tried to load the model died; what stands above or in the system's log may say why."
     finally:
         child.join()
 
@@ -84,6 +84,8 @@ def _try_engine(sender: Connection) -> None:
         usable_release()
     except (ReleaseError, EngineError) as error:
         sender.send(str(error))
+    except DatabaseError as error:
+        sender.send(f"is the database running, and migrated? It says: {str(error).strip()}.")
     else:
         sender.send("")
 

@@ -94,7 +94,7 @@ def damaged(folder: Path, toy_release_folder: Path, harm) -> dict[str, str]:
     return {"SMARTDERMA_RELEASE_DIR": str(folder)}
 
 
-def test_damaged_releases_and_missing_devices_stop_the_worker_with_one_sentence(stack, toy_release_folder, tmp_path):
+def test_damaged_releases_and_what_is_missing_stop_the_worker_with_one_sentence(stack, toy_release_folder, tmp_path):
     missing = damaged(tmp_path / "a", toy_release_folder, Path.unlink)
     assert "The worker does not start: Release toy:" in stack.refused_worker(**missing)
     corrupt = damaged(tmp_path / "b", toy_release_folder, lambda file: file.write_bytes(b"no graph"))
@@ -103,4 +103,7 @@ def test_damaged_releases_and_missing_devices_stop_the_worker_with_one_sentence(
     assert "Traceback" not in said
     said = stack.refused_worker(INFERENCE_DEVICE="cuda")
     assert "The worker does not start: INFERENCE_DEVICE=cuda" in said
+    assert "Traceback" not in said
+    said = stack.refused_worker(DATABASE_URL=f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert "The worker does not start: is the database running, and migrated?" in said
     assert "Traceback" not in said
