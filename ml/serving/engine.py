@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from PIL import Image
 from ml import explain, quality
 from ml.photo import PhotoError, open_photo
 from ml.quality import Quality
-from ml.releases.loader import Member, Release, ReleaseError, active_name, load_release, release_info
+from ml.releases.loader import Release, ReleaseError, active_name, load_release, release_info
 from ml.serving import results
 from ml.serving.devices import choose_device
 from ml.serving.opinions import Opinions
@@ -63,8 +63,16 @@ def _load_engine(release: str, digest: str, device: str, _process: int) -> Engin
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A photo that decoded: upright size, quality and one normalised array [3, S, S] per member."""
+class _Decoded:
+    """An upright photo, and the milliseconds that each stage took."""
+
+    image: Image.Image
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """A photo ready for the networks: upright size, quality and one normalised array [3, S, S] per member."""
 
     size: tuple[int, int]
     quality: Quality
@@ -73,7 +81,7 @@ class _Opened:
 
 
 class Engine(ABC):
-    """Everything but the networks. ``decoders``: threads that open photos, ``pool`` runs them."""
+    """Everything but the networks. ``decoders``: threads that open and examine photos, ``pool`` runs them."""
 
     batch_size: int
 
@@ -90,7 +98,7 @@ class Engine(ABC):
     def warm_up(self) -> None:
         """One pass, so that the first patient does not wait for buffers; a graph that cannot run fails here."""
         grey = Image.new("RGB", (self._decode_side, self._decode_side), "grey")
-        self._judge([_examine(grey, self.release.members, {})])
+        self._judge(self._examine([_Decoded(grey)]))
 
     def predict(self, photos: Sequence[bytes | bytearray | memoryview]) -> list[PhotoResult]:
         """One result per photo, in order; a bad photo is ``unusable`` and never stops the rest."""
@@ -100,11 +108,11 @@ class Engine(ABC):
         return results
 
     def _predict_batch(self, photos: list) -> list[PhotoResult]:
-        opened = list(self.pool.map(self._open, photos))
-        judged = self._judge([photo for photo in opened if isinstance(photo, _Opened)])
-        return [next(judged) if isinstance(photo, _Opened) else self._unusable(photo) for photo in opened]
+        decoded = list(self.pool.map(self._decode, photos))
+        judged = self._judge(self._examine([photo for photo in decoded if isinstance(photo, _Decoded)]))
+        return [self._unusable(photo) if isinstance(photo, PhotoError) else next(judged) for photo in decoded]
 
-    def _open(self, data: bytes | bytearray | memoryview) -> _Opened | PhotoError:
+    def _decode(self, data: bytes | bytearray | memoryview) -> _Decoded | PhotoError:
         timings: dict[str, float] = {}
         try:
             image = _timed(
@@ -112,7 +120,16 @@ class Engine(ABC):
             )
         except PhotoError as error:
             return error
-        return _examine(image, self.release.members, timings)
+        return _Decoded(image, timings)
+
+    def _examine(self, photos: list[_Decoded]) -> list[_Examined]:
+        """Quality and arrays side by side, because a patient's photo is usually alone here."""
+        arrays = [self.pool.submit(_timed, p.timings, "resize", prepare, p.image, self.release.members) for p in photos]
+        judged = [self.pool.submit(_timed, p.timings, "quality", quality.assess, p.image) for p in photos]
+        return [
+            _Examined(photo.image.size, found.result(), ready.result(), photo.timings)
+            for photo, found, ready in zip(photos, judged, arrays, strict=True)
+        ]
 
     def _unusable(self, error: PhotoError) -> PhotoResult:
         return PhotoResult(
@@ -120,7 +137,7 @@ class Engine(ABC):
             release=self.release.name, weights_sha256=self.release.weights_sha256, info=self.release,
         )  # fmt: skip
 
-    def _judge(self, photos: list[_Opened]) -> Iterator[PhotoResult]:
+    def _judge(self, photos: list[_Examined]) -> Iterator[PhotoResult]:
         if not photos:
             return iter(())
         members = self.release.members
@@ -130,7 +147,7 @@ class Engine(ABC):
         shared = {stage: total / len(photos) for stage, total in stages.items()}
         return iter([self._result(photo, opinions, row, shared) for row, photo in enumerate(photos)])
 
-    def _result(self, photo: _Opened, opinions: Opinions, row: int, shared: dict[str, float]) -> PhotoResult:
+    def _result(self, photo: _Examined, opinions: Opinions, row: int, shared: dict[str, float]) -> PhotoResult:
         timings = {**photo.timings, **shared}
         reasons = opinions.reasons(row, photo.quality)
         maps = _timed(timings, "cam", opinions.heatmaps, row, photo.size)
@@ -151,12 +168,6 @@ class Engine(ABC):
             weights_sha256=self.release.weights_sha256,
             info=self.release,
         )
-
-
-def _examine(image: Image.Image, members: Sequence[Member], timings: dict[str, float]) -> _Opened:
-    judged = _timed(timings, "quality", quality.assess, image)
-    arrays = _timed(timings, "resize", prepare, image, members)
-    return _Opened(image.size, judged, arrays, timings)
 
 
 def _timed(timings: dict[str, float], stage: str, work: Callable, *arguments: Any, **options: Any) -> Any:

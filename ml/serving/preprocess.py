@@ -59,6 +59,6 @@ def _pixels(image: Image.Image, member: Member) -> np.ndarray:
 
 
 def _normalise(pixels: np.ndarray, member: Member) -> np.ndarray:
-    mean, std = (np.asarray(values, dtype=np.float32) for values in (member.mean, member.std))
-    scaled = pixels * (1 / (255 * std)) - mean / std
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1), dtype=np.float32)
+    mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (member.mean, member.std))
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))  # first: arithmetic on three values at a time is slow
+    return planes * (1 / (255 * std)) - mean / std
