@@ -7,7 +7,6 @@ import io
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext as _
-from pypdf import PdfReader, PdfWriter
 
 from ml.photo import PhotoError, open_photo
 
@@ -34,6 +33,8 @@ def checked_document(file) -> ContentFile:
 
 def _pages_only(data: bytes) -> bytes:
     """The pages in a new file: scripts, forms, attachments and actions of the document stay behind."""
+    from pypdf import PdfReader, PdfWriter  # 7 MB that hardly any web process needs
+
     try:
         reader = PdfReader(io.BytesIO(data))
         count = 0 if reader.is_encrypted else len(reader.pages)

@@ -39,7 +39,7 @@ def development_stays_at_home(app_configs, **kwargs) -> list[Error]:
 @register()
 def storage_is_private(app_configs, **kwargs) -> list[Error]:
     if settings.STORAGES["default"]["BACKEND"] in {
-        "smartderma.storage.PrivateS3Storage",
+        "smartderma.storage_s3.PrivateS3Storage",
         "smartderma.storage.PrivateFileStorage",
     }:
         return []

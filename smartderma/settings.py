@@ -226,7 +226,7 @@ REPORT_SIGNING_SELF_MADE = DEBUG and not REPORT_SIGNING_CERTIFICATE
 PRIVATE_ROOT = VAR_DIR / "private"
 if S3_BUCKET:
     private_storage: dict = {
-        "BACKEND": "smartderma.storage.PrivateS3Storage",
+        "BACKEND": "smartderma.storage_s3.PrivateS3Storage",
         "OPTIONS": {
             "bucket_name": S3_BUCKET,
             "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from babel import Locale
-from django.utils.functional import lazystr
+from django.utils.functional import lazy
 from django.utils.translation import get_language
 
 # CLDR also names groups, islands without an ISO code of their own, and test regions.
@@ -39,6 +39,9 @@ class CountryName:
         return country_name(self.code)
 
 
+_shown_late = lazy(str, str)  # made once: each call of `lazy` makes a class of its own, 40 kB for a country
+
+
 def lazy_country_name(code: str):
     """``country_name`` as a lazy string for the question table."""
-    return lazystr(CountryName(code))
+    return _shown_late(CountryName(code))

@@ -132,7 +132,7 @@ def _s3_storage(endpoint: str) -> dict:
         "secret_key": S3_KEYS["S3_SECRET_ACCESS_KEY"],
         "object_parameters": {"ServerSideEncryption": "AES256"},
     }
-    return {"BACKEND": "smartderma.storage.PrivateS3Storage", "OPTIONS": options}
+    return {"BACKEND": "smartderma.storage_s3.PrivateS3Storage", "OPTIONS": options}
 
 
 @dataclass
