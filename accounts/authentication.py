@@ -109,8 +109,7 @@ class Rate:
 
 def _count(name: str) -> int:
     """One more; the cache adds in one step, so that no two processes read the same number."""
-    cache.add(name, 0, 2 * WINDOW_SECONDS)
     try:
         return cache.incr(name)
-    except ValueError:  # it ran out between the two steps
-        return 1
+    except ValueError:  # the first of its minute; where two are, `add` lets one of them begin
+        return 1 if cache.add(name, 1, 2 * WINDOW_SECONDS) else cache.incr(name)

@@ -48,6 +48,7 @@ def listening(analysis_id: uuid.UUID) -> Iterator[Callable[[float], None]]:
     with _server(settings.REDIS_URL).pubsub() as ears:
         try:
             ears.subscribe(_channel(analysis_id))
+            ears.get_message(timeout=1)  # that we listen now: else the first pause would end with it
         except redis.RedisError:
             yield time.sleep
             return

@@ -26,7 +26,7 @@ from accounts.services_partners import QuotaExceeded
 from diagnosis import access, images, services
 from diagnosis.api.bodies import JOB_STATUS, AnalysisBody
 from diagnosis.api.fhir import FHIR_BUNDLE, FHIR_JSON, FhirRenderer, analysis_bundle
-from diagnosis.api.idempotency import Answer, once
+from diagnosis.api.idempotency import HEADER, REPLAYED, Answer, once
 from diagnosis.api.shared import MISSING, CasePages, PartnerResource, key_of, unusable_photos
 from diagnosis.api.waiting import asked_seconds, wait_for
 from diagnosis.images import InspectedPhoto
@@ -126,10 +126,19 @@ class AnalysisViewSet(PartnerResource):
     )
     def create(self, request: Request) -> Response:
         """Store the photos and queue their analysis: 202 with `Location` and `Retry-After`."""
+        seconds = asked_seconds(request)
+        if HEADER not in request.headers:
+            return once(request, lambda submission_key: self._create(request, submission_key, seconds=seconds))
+        # This answer is kept for whoever sends the request again: it is there before anybody waits.
         response = once(request, lambda submission_key: self._create(request, submission_key))
-        return self._waited(request, response)
+        if not seconds or response.status_code != status.HTTP_202_ACCEPTED:
+            return response
+        later = self._job(request, uuid.UUID(str(response.data["id"])), seconds=seconds)
+        if REPLAYED in response:
+            later[REPLAYED] = response[REPLAYED]
+        return later
 
-    def _create(self, request: Request, submission_key: uuid.UUID) -> Answer:
+    def _create(self, request: Request, submission_key: uuid.UUID, *, seconds: int = 0) -> Answer:
         sent = read_request(request)
         key, asked = key_of(request), sent.asked
         same: dict[str, Any] = {
@@ -154,31 +163,23 @@ class AnalysisViewSet(PartnerResource):
             raise quota_problem(error) from error
         except services.TooManyAtOnce as error:
             raise Problem(429, "too_many_at_once", str(error), headers={"Retry-After": BUSY_SECONDS}) from error
-        return Answer(self._job(request, first_analysis(case)), case)
+        return Answer(self._job(request, first_analysis(case), seconds=seconds), case)
 
-    def _job(self, request: Request, pk: uuid.UUID, *, duplicate: bool = False) -> Response:
-        """The answer to a POST: 200 with what is there already, else 202."""
-        analysis = access.partner_analysis_get(key_of(request), pk)
-        body = AnalysisBody(analysis, context={"duplicate": duplicate}).data
+    def _job(self, request: Request, pk: uuid.UUID, *, duplicate: bool = False, seconds: int = 0) -> Response:
+        """The answer to a POST: 200 with what is there already, else 202.
+
+        Waits for the result up to `seconds`, if a place to wait is free; says so only when it did.
+        """
+        key = key_of(request)
+        waited = wait_for(pk, lambda: access.partner_analysis_is_over(key, pk), seconds)
+        analysis = access.partner_analysis_get(key, pk)
         headers = {"Location": reverse("analysis-detail", args=[pk])}
-        if duplicate:
+        if waited:
+            headers["Preference-Applied"] = f"wait={seconds}"
+        body = AnalysisBody(analysis, context={"duplicate": duplicate}).data
+        if duplicate or (waited and analysis.is_over):
             return Response(body, headers=headers)
         return Response(body, status=status.HTTP_202_ACCEPTED, headers={**headers, "Retry-After": RETRY_SECONDS})
-
-    def _waited(self, request: Request, response: Response) -> Response:
-        """Wait as the client prefers, if a place to wait is free; say so only when we did."""
-        seconds = asked_seconds(request)
-        if response.status_code != status.HTTP_202_ACCEPTED or not seconds:
-            return response
-        key, pk = key_of(request), uuid.UUID(str(response.data["id"]))
-        if not wait_for(pk, lambda: access.partner_analysis_is_over(key, pk), seconds):
-            return response
-        analysis = access.partner_analysis_get(key, pk)
-        if analysis.is_over:
-            response.data, response.status_code = AnalysisBody(analysis).data, status.HTTP_200_OK
-            del response["Retry-After"]
-        response["Preference-Applied"] = f"wait={seconds}"
-        return response
 
     @extend_schema(responses={(200, "application/json"): AnalysisBody, (200, FHIR_JSON): FHIR_BUNDLE, **MISSING})
     def retrieve(self, request: Request, pk: uuid.UUID) -> Response:

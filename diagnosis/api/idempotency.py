@@ -24,7 +24,7 @@ from diagnosis.api.shared import key_of
 from diagnosis.models import AnsweredRequest, Case
 from smartderma.api import Problem
 
-HEADER = "Idempotency-Key"
+HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 USABLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -81,7 +81,7 @@ def _first(row: AnsweredRequest, answer: Callable[[uuid.UUID], Answer]) -> Respo
 def _again(row: AnsweredRequest) -> Response:
     if row.body is None:
         raise Problem(410, "erased", str(_("What this request made has been erased.")))
-    return Response(row.body, status=row.status, headers={**row.headers, "Idempotency-Replayed": "true"})
+    return Response(row.body, status=row.status, headers={**row.headers, REPLAYED: "true"})
 
 
 def fingerprint(request: Request) -> str:

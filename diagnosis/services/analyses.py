@@ -33,7 +33,7 @@ from diagnosis.models import (
 )
 from diagnosis.services.files import case_photos_forget, files_vanish_on_failure
 from diagnosis.services.notices import case_notice
-from diagnosis.services.steps import WrongState, case_apply_triage, report_send
+from diagnosis.services.steps import WrongState, case_apply_triage, fields_check, report_send
 from diagnosis.services.vectors import vector_store
 from diagnosis.services.webhook_deliveries import event_publish
 from smartderma.leases import lost_work, send_again
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 def analysis_queue(*, case: Case, lane: str = Lane.PATIENT, release: str = "") -> Analysis:
     """A new analysis of a case, sent to the workers once the transaction is over; `release`: one that is pinned."""
     analysis = Analysis(case=case, lane=lane, pinned_release=release)
-    analysis.full_clean(validate_constraints=False)  # the database says the same, without a query for each
+    fields_check(row=analysis)
     analysis.save()
     analysis_send(analysis=analysis)
     return analysis

@@ -25,7 +25,7 @@ from diagnosis.models import (
 )
 from diagnosis.services.analyses import analysis_queue
 from diagnosis.services.files import files_vanish_on_failure
-from diagnosis.services.steps import case_apply_triage
+from diagnosis.services.steps import case_apply_triage, fields_check
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _case_create(answers: Mapping[str, Any], language: str, **fields) -> Case:
         **fields,
     )
     case_apply_triage(case=case, result=first)
-    case.full_clean(validate_constraints=False)
+    fields_check(row=case)
     case.save()
     return case
 
@@ -125,7 +125,7 @@ def image_create(*, case: Case, position: int, photo: InspectedPhoto, stored: li
     )
     image.file.save("photo.jpg", ContentFile(photo.jpeg), save=False)
     stored.append(str(image.file.name))
-    image.full_clean(validate_constraints=False)  # the database says the same, without a query for each
+    fields_check(row=image)
     image.save()
 
 

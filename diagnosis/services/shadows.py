@@ -33,6 +33,8 @@ def shadow_ask(*, analysis: Analysis, assessment: Assessment) -> ShadowRun | Non
 
     Never raises: the patient has a result already. Only cases of patients with consent to research are drawn.
     """
+    if analysis.case.patient_id is None:
+        return None
     try:
         with transaction.atomic():
             return _ask(analysis, assessment)
@@ -60,9 +62,9 @@ def _is_drawn(pk: uuid.UUID, percent: int) -> bool:
 
 
 def _may_be_used(case: Case) -> bool:
-    """A patient's case, with consent to research that is in force."""
+    """With the patient's consent to research that is in force."""
     agreed = Consent.objects.in_force().filter(purpose=Purpose.RESEARCH, version=settings.CONSENT_VERSION)
-    return not case.sandbox and case.patient_id is not None and agreed.filter(user=case.patient_id).exists()
+    return agreed.filter(user=case.patient_id).exists()
 
 
 def answer_of(assessment: Assessment) -> dict[str, Any]:

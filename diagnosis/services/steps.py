@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Model
 
 from diagnosis import triage
 from diagnosis.models import Case, WebhookEndpoint, WebhookEvent
@@ -30,6 +31,14 @@ def review_due(*, case: Case, start: datetime) -> datetime:
     """By when a dermatologist should have looked at a case that is theirs since `start`."""
     hours = settings.REVIEW_DEADLINE_HOURS
     return triage.review_deadline(case.tier, start=start, flagged=case.needs_review, hours=hours)
+
+
+def fields_check(*, row: Model) -> None:
+    """`full_clean` without a query: relations, uniqueness and constraints are the database's. Raises
+    ValidationError.
+    """
+    relations = [field.name for field in row._meta.concrete_fields if field.is_relation]
+    row.full_clean(exclude=relations, validate_unique=False, validate_constraints=False)
 
 
 def report_send(*, case: Case) -> None:
