@@ -6,7 +6,7 @@ from pathlib import Path
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "deploy.gunicorn_worker.PacedWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "16"))
+threads = int(os.environ.get("WEB_THREADS", "24"))
 # Renewed now and then: a slow leak in a C library never grows for weeks. Jitter keeps them from renewing together.
 max_requests = 2000
 max_requests_jitter = 200

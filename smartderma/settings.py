@@ -367,7 +367,7 @@ DEFAULT_PLANS = {
 PARTNER_PLANS = env.json("PARTNER_PLANS", default=DEFAULT_PLANS)
 IDEMPOTENCY_HOURS = 24
 # `Prefer: wait=N` holds a thread of the web server: at most this share of them, and not for longer than this.
-WEB_THREADS = env.int("WEB_THREADS", default=16)
+WEB_THREADS = env.int("WEB_THREADS", default=24)
 API_WAIT_SHARE = env.float("API_WAIT_SHARE", default=0.75)
 API_WAIT_SECONDS = env.int("API_WAIT_SECONDS", default=20)
 REST_FRAMEWORK = {

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from diagnosis import bell
 
-LOOK_SECONDS = 0.5  # how often the row is looked at when nobody rings
+LOOK_SECONDS = 1.0  # how often the row is looked at when nobody rings
 WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,4})\"?\s*(;.*)?", re.IGNORECASE)
 
 
