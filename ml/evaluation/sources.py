@@ -64,7 +64,7 @@ def embed_manifest(
     """Pooled features float32 [N, D] of every photo, cached: ``network`` is a packaged one or a checkpoint."""
     from ml.data.pack import pack_manifest
     from ml.training.cli import CACHE, PACK_SIDE
-    from ml.training.networks import PACKAGED, load_packaged, load_trained
+    from ml.training.networks import is_packaged, load_packaged, load_trained
     from ml.training.train import embed_photos, select_photos
 
     names = "\n".join(f"{row.path} {row.sha256}" for row in manifest.rows)
@@ -72,7 +72,7 @@ def embed_manifest(
     file = CACHE / f"embeddings-{key}.npy"
     if not file.is_file():
         packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=erase, progress=progress)
-        net = load_packaged(network) if network in PACKAGED else load_trained(Path(network))
+        net = load_packaged(network) if is_packaged(network) else load_trained(Path(network))
         vectors = embed_photos(net, select_photos(manifest, packed, None), size=size)
         np.save(file, vectors)
     return np.load(file, allow_pickle=False)

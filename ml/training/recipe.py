@@ -17,6 +17,7 @@ OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 SCHEDULES = ("cosine", "plateau", "constant")
 PRECISIONS = ("auto", "bf16", "fp32")
 STOPS = {"macro_f1": -1.0, "val_loss": 1.0}  # sign that makes lower better
+PROBES = ("none", "logistic", "discriminant")
 BOARDS = ("off", "scalars", "full")
 PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_THRESHOLD = 0.1, 2, 1e-4
 
@@ -27,6 +28,7 @@ _CHOICES = {
     "precision": PRECISIONS,
     "stop_on": tuple(STOPS),
     "board": BOARDS,
+    "probe": PROBES,
 }
 
 

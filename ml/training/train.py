@@ -22,6 +22,7 @@ from ml.data.manifest import UNLABELLED, Manifest
 from ml.data.pack import Packed
 from ml.training.augment import augment_batch, center_view, random_crop
 from ml.training.board import Board
+from ml.training.discriminant import fit_discriminant
 from ml.training.distill import Distiller
 from ml.training.loader import prefetch
 from ml.training.mix import mix_batch
@@ -44,9 +45,10 @@ class TrainConfig:
 
     ``size`` in px (``final_size``: that of the last ``final_share`` of the epochs). ``distill`` weighs the teacher's
     feature maps, ``imitate`` its answers; both 0 = no teacher. ``mix``: share of batches under MixUp or CutMix.
-    ``layer_decay``: factor of the learning rate from one layer group to the one before it. ``source_power``: 0 draws
-    the photos of a class alike, 1 draws its sources alike. ``freeze`` keeps the stem and so many stages as they are;
-    ``views``: see ml.training.late. ``balance``, ``optimizer``, ``schedule``, ``precision``: see ml.training.recipe.
+    ``probe``: the first head, see `fit_head`. ``layer_decay``: factor of the learning rate from one layer group to the
+    one before it. ``source_power``: 0 draws the photos of a class alike, 1 draws its sources alike. ``freeze`` keeps
+    the stem and so many stages; ``views``: see ml.training.late. ``balance``, ``optimizer``, ``schedule``,
+    ``precision``: see ml.training.recipe.
     A run stops when ``stop_on`` has not improved for ``patience`` epochs; ``keep_every`` keeps a checkpoint every so
     many epochs (0: none); ``workers`` threads prepare batches ahead; ``board``: off, scalars or full (histograms too).
     Raises ValueError for a choice that does not exist.
@@ -55,7 +57,7 @@ class TrainConfig:
     architecture: str
     init: str = "none"
     activation: str = ""
-    probe: bool = False
+    probe: str = "none"
     teacher: str = "tf_efficientnet_lite2"
     distill: float = 1.0
     imitate: float = 0.0
@@ -142,8 +144,8 @@ class Trainer:
         self.epoch, self.step, self.best, self.history = 0, 0, -1.0, []
         if config.settle:
             self._settle_norms()
-        if config.probe:
-            fit_head(self.net, self.train, size=config.size)
+        if config.probe != "none":
+            fit_head(self.net, self.train, size=config.size, how=config.probe)
         self.ema = ModelEmaV3(self.net, decay=config.ema, use_warmup=True)
         self.optimizer = build_optimizer(config, self._parameter_groups())
 
@@ -153,7 +155,7 @@ class Trainer:
         if resume and (run / "last.pt").is_file():
             self._restore(run / "last.pt")
         board = Board(run, self.classes, full=self.config.board == "full") if self.config.board != "off" else None
-        if (self.config.probe or self.config.init.startswith("inherit:")) and not self.history:
+        if (self.config.probe != "none" or self.config.init.startswith("inherit:")) and not self.history:
             self._keep_if_best(run, *self._validate())
         while self.epoch < self.config.epochs and not self._stale():
             torch.manual_seed(self.config.seed * 1000 + self.epoch)
@@ -403,20 +405,29 @@ def run_photos(
     return torch.cat(outputs).float().numpy()
 
 
-def fit_head(net: nn.Module, photos: Photos, *, size: int, penalty: float = 0.05) -> None:
-    """Logistic regression (class weights) on frozen features becomes the last layer: linear probing before
-    fine-tuning keeps more of what transfers to other sources (Kumar et al. 2022)."""
-    from sklearn.linear_model import LogisticRegression
-
+def fit_head(net: nn.Module, photos: Photos, *, size: int, how: str = "logistic", penalty: float = 0.05) -> None:
+    """A linear model of frozen features becomes the last layer: linear probing before fine-tuning keeps more of what
+    transfers to other sources (Kumar et al. 2022). ``how``: ``logistic`` regression with class weights and L2 term
+    1 / ``penalty`` on standardised features, or ``discriminant``: see ml.training.discriminant."""
     last = net.get_classifier()
     features = embed_photos(net, photos, size=size)
-    mean, std = features.mean(0), features.std(0) + 1e-6
-    model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=300)
-    model.fit((features - mean) / std, photos.labels)
-    weight = model.coef_ / std
+    if how == "discriminant":
+        weight, bias = fit_discriminant(features, photos.labels, photos.sources, last.out_features)
+    else:
+        weight, bias = _fit_logistic(features, photos.labels, penalty)
     with torch.no_grad():
         last.weight.copy_(torch.from_numpy(weight))
-        last.bias.copy_(torch.from_numpy(model.intercept_ - weight @ mean))
+        last.bias.copy_(torch.from_numpy(bias))
+
+
+def _fit_logistic(features: np.ndarray, labels: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import LogisticRegression
+
+    mean, std = features.mean(0), features.std(0) + 1e-6
+    model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=300)
+    model.fit((features - mean) / std, labels)
+    weight = model.coef_ / std
+    return weight, model.intercept_ - weight @ mean
 
 
 def _save(file: Path, state: dict) -> None:

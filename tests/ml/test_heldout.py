@@ -74,7 +74,17 @@ def test_the_command_tests_each_source_and_keeps_the_table(
     manifest = draw_set(tmp_path / "set", photos=40)
     write_manifest(manifest, [record | {"group": record["path"]} for record in read_records(manifest)])
     command = ["evaluate", "--manifest", str(manifest), "--leave-source-out", str(ROOT / "ml/configs/tiny.toml")]
-    command += ["--sources", "source0", "source1", "--methods", "frozen", "ours", "vote", "--json", "table.json"]
+    command += [
+        "--sources",
+        "source0",
+        "source1",
+        "--methods",
+        "frozen",
+        "discriminants",
+        "vote",
+        "--json",
+        "table.json",
+    ]
     command += ["--set", "epochs=1", "architecture=test_resnet", "threads=1"]
     assert main(command) == 0
     study = json.loads(Path("table.json").read_text())
@@ -86,7 +96,7 @@ def test_the_command_tests_each_source_and_keeps_the_table(
     assert min(frozen) > 0.6  # colours are the same in both sources
     assert study["mean"]["frozen"] == pytest.approx(sum(frozen) / 2, abs=1e-3)
     before = {file: file.stat().st_mtime_ns for file in Path("var/heldout").rglob("*.npy")}
-    assert len(before) == 4  # the vote is made of the two others
+    assert len(before) == 6  # the vote is made of the discriminants and of the recipe
     assert main(command) == 0
     assert before == {file: file.stat().st_mtime_ns for file in before}
     assert [row["found"]["vote"]["value"] > 0.6 for row in study["sources"]] == [True, True]

@@ -22,7 +22,7 @@ from ml.training.cli import read_config
 from ml.training.inherit import inherit_from_lite
 from ml.training.late import LateTrainer
 from ml.training.mix import mix_batch
-from ml.training.networks import build_network, input_statistics, load_packaged, split_features
+from ml.training.networks import build_network, input_statistics, load_packaged, load_trained, split_features
 from ml.training.train import TrainConfig, Trainer, fit_head, predict_logits, select_photos
 from tests.ml.toyset import draw_set
 
@@ -190,7 +190,7 @@ def test_early_layers_learn_more_slowly(photos: dict) -> None:
 
 
 def test_a_probed_head_is_kept_when_training_does_not_beat_it(photos: dict, tmp_path: Path) -> None:
-    config = replace(CONFIG, architecture="test_resnet", probe=True, epochs=1, lr=0.0)
+    config = replace(CONFIG, architecture="test_resnet", probe="logistic", epochs=1, lr=0.0)
     trainer = _trainer(photos, config)
     before = predict_logits(trainer.net, photos["val"], size=64)
     trainer.fit(tmp_path)
@@ -203,6 +203,15 @@ def test_a_probed_head_is_the_logistic_regression(photos: dict) -> None:
     fit_head(net, photos["train"], size=64, penalty=100.0)
     guess = predict_logits(net, photos["train"], size=64).argmax(1)
     assert (guess == photos["train"].labels).mean() > 0.95
+
+
+def test_a_discriminant_head_is_fitted_on_frozen_features(photos: dict, tmp_path: Path) -> None:
+    config = replace(CONFIG, architecture="test_efficientnet_stages", probe="discriminant", epochs=0, distill=0.0)
+    best = _trainer(photos, config).fit(tmp_path)
+    net = load_trained(best)
+    assert (predict_logits(net, photos["train"], size=64).argmax(1) == photos["train"].labels).mean() > 0.9
+    with np.load(tmp_path / "val.npz") as kept:
+        np.testing.assert_allclose(kept["logits"], predict_logits(net, photos["val"], size=64), atol=1e-4)
 
 
 @pytest.fixture(scope="module")
