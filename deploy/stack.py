@@ -22,6 +22,9 @@ from deploy import leftovers, valkey
 from deploy.wait import wait
 
 SHORTEST_LIFE_SECONDS = 15
+# A decoded photo of a phone takes 12 MB. As a mapping of its own it is given back at once; else the heap, which has such
+# holes, stays as large as it ever was.
+GIVE_BACK = f"env MALLOC_MMAP_THRESHOLD_={8 * 2**20} "
 START_SECONDS = 300  # the first start also makes the demo cases
 # Where Linux shares the processor between sessions (autogroup), `nice` counts within a session only, and honcho starts
 # each process in a session of its own: the session itself has to stand back.
@@ -71,7 +74,7 @@ def commands(folder: Path, address: str, queue: str) -> dict[str, str]:
     log_ins, schedule = folder / "run" / "log-ins.txt", folder / "run" / "beat-schedule"
     return {
         "web": f"{python} -m deploy.prepare '{log_ins}' && "
-        f"exec {python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
+        f"exec {GIVE_BACK}{python} -m gunicorn smartderma.wsgi:application --config deploy/gunicorn.conf.py",
         # It takes from both queues in turn: a flood from partners makes no patient wait.
         "inference": f"{worker} --queues {queue},{queue}-partners --hostname inference@%h",
         "bulk": f"{yielding} --queues bulk,shadows,slow --hostname bulk@%h",
