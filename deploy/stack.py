@@ -22,8 +22,8 @@ from deploy import leftovers, valkey
 from deploy.wait import wait
 
 SHORTEST_LIFE_SECONDS = 15
-# A decoded photo of a phone takes 12 MB. As a mapping of its own it is given back at once; else the heap, which has such
-# holes, stays as large as it ever was.
+# A decoded photo of a phone takes 12 MB. As a mapping of its own it is given back at once; a heap with such holes stays
+# as large as it ever was.
 GIVE_BACK = f"env MALLOC_MMAP_THRESHOLD_={8 * 2**20} "
 START_SECONDS = 300  # the first start also makes the demo cases
 # Where Linux shares the processor between sessions (autogroup), `nice` counts within a session only, and honcho starts
