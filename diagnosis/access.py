@@ -9,7 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from django.db.models import Count, F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, prefetch_related_objects
+from django.db.models import (
+    Count,
+    F,
+    FilteredRelation,
+    Max,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    prefetch_related_objects,
+)
 from django.db.models.functions import Coalesce
 from django.http import Http404
 
@@ -44,7 +55,7 @@ from smartderma.storage import file_response as file_response
 STARTED_PARTS = ("images", "analyses", "reviews")
 RESULT_PARTS = (
     "analyses__predictions",
-    Prefetch("analyses__findings", PhotoFinding.objects.select_related("image")),
+    Prefetch("analyses__findings", PhotoFinding.objects.select_related("image").with_map_names()),
 )
 CASE_PARTS = (*STARTED_PARTS, *RESULT_PARTS)
 VISIT_PARTS = ("images", "analyses__predictions", "reviews")  # what a line of a spot's timeline shows
@@ -62,15 +73,29 @@ def case_get(user: User, case_id: uuid.UUID) -> Case:
 
 def review_case_get(user: User, case_id: uuid.UUID) -> Case:
     """A case for the review screen, which hides the model itself while `blind.model_is_open` says no."""
-    return _case_read(user, case_id, "first_opinions")
+    return _case_read(user, case_id)
 
 
-def _case_read(user: User, case_id: uuid.UUID, *more: str) -> Case:
+def related_case_get(user: User, case_id: uuid.UUID) -> Case:
+    """A case for what the review screen shows beside it; not logged once more. Raises Http404."""
+    return _with_own_first(user, Case.objects.visible_to(user).prefetch_related("images", "analyses"), case_id)
+
+
+def _case_read(user: User, case_id: uuid.UUID) -> Case:
     cases = Case.objects.visible_to(user).select_related("patient", "review_holder__dermatologist", "lesion")
-    case = _one(cases.prefetch_related(*STARTED_PARTS, *more), case_id)
+    case = _with_own_first(user, cases.prefetch_related(*STARTED_PARTS), case_id)
     if any(analysis.outcome for analysis in case.analyses.all()):
         prefetch_related_objects([case], *RESULT_PARTS)
     access_record(actor=user, subject=case.patient, action="open", obj=case)
+    return case
+
+
+def _with_own_first(user: User, cases: CaseQuerySet, case_id: uuid.UUID) -> Case:
+    """One of the cases with `own_first`, the first opinion of this person that `blind` asks for; None without one."""
+    own = FilteredRelation("first_opinions", condition=Q(first_opinions__reader=user.pk))
+    newest_first = cases.annotate(own_first=own).select_related("own_first").order_by("-own_first__photos")
+    case = _one(newest_first, case_id)
+    case.own_first = getattr(case, "own_first", None)  # a join that finds nothing leaves nothing
     return case
 
 

@@ -34,10 +34,11 @@ def reads_are_open(*, user: User, case: Case) -> bool:
 def first_opinion(*, user: User, case: Case) -> FirstOpinion | None:
     """What this person stored before the panel opened, for the photos that the case has now.
 
-    A page asks several times: it is looked for among the case's opinions, a few rows that come with the case.
+    A page asks several times: the case of a page brings it along (`access.py`).
     """
     now = (user.pk, len(case.images.all()))
-    return next((one for one in case.first_opinions.all() if (one.reader_id, one.photos) == now), None)
+    known = [case.own_first] if hasattr(case, "own_first") else case.first_opinions.all()
+    return next((one for one in known if one and (one.reader_id, one.photos) == now), None)
 
 
 def without_model(facts: CaseFacts) -> CaseFacts:

@@ -11,13 +11,11 @@ from django.utils.translation import gettext as now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Partner
-from diagnosis.active_release import active_release
 from diagnosis.icd10 import icd10_title
 from diagnosis.models import Case, FirstOpinion, NoteTemplate, PhotoRequest, Read, ReviewState, Tier
+from diagnosis.models.reviews import diagnosis_choices
 from diagnosis.names import condition_label
 from diagnosis.questions import form_definition
-from ml.releases.loader import ReleaseError, release_info
-from ml.taxonomy import SLUGS
 
 OTHER = "other"
 MAX_DIFFERENTIAL = 5
@@ -52,7 +50,7 @@ class VerdictForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        named = [(slug, condition_label(slug)) for slug in [*_conditions(), OTHER, "cannot_judge"]]
+        named = [(slug, condition_label(slug)) for slug, _name in diagnosis_choices()]
         self._choose("diagnosis", [("", _("Please choose")), *named])  # nothing is signed by default
         self._choose("tier", [("", _("Please choose")), *Tier.choices])
         self.fields["diagnosis"].required = False  # a term of ICD-10 will do; see clean
@@ -82,15 +80,6 @@ class VerdictForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """The service checks the whole row: a form knows only half of it."""
-
-
-def _conditions() -> list[str]:
-    """The classes that come with the program, and those that the active release brings along."""
-    try:
-        classes = release_info(active_release()).classes
-    except ReleaseError:  # the desk works without a model
-        classes = ()
-    return list(dict.fromkeys([*SLUGS, *classes]))
 
 
 class ReviewForm(VerdictForm):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
@@ -13,12 +12,10 @@ from django.utils.translation import gettext_lazy as lazy
 from accounts.models import User
 from diagnosis import access, blind
 from diagnosis.facts import CaseFacts, facts_of_case
-from diagnosis.models import Analysis, Case, CaseQuerySet, MemberMap, Read, ReviewState
+from diagnosis.models import Analysis, Case, Read, ReviewState
 from diagnosis.names import condition_label
 from diagnosis.presentation import member_name, present
-from diagnosis.similar import similar_cases
 
-HISTORY = 10
 # Diameters in millimetres as the mints publish them, to measure against.
 COINS = (
     (lazy("1 euro"), 23.25),
@@ -34,30 +31,28 @@ def review_context(user: User, case: Case) -> dict[str, Any]:
     is_open = blind.model_is_open(user=user, case=case)
     facts = facts_of_case(case)
     analysis = case.latest_analysis if is_open else None
+    held = case.is_held_by(user)
+    reads = list(case.reads.select_related("first_opinion"))
     return {
         "case": case,
         "view": present(facts if is_open else blind.without_model(facts)),
         "panel_open": is_open,
-        "held": case.is_held_by(user),
-        "held_by_other": not case.is_held_by(user) and not case.lease_is_over,
-        "may_read": not _has_read(user, case),
+        "held": held,
+        "held_by_other": not held and not case.lease_is_over,
+        "may_read": case.review_state not in ReviewState.OTHER_EYES or not _own(user, reads),
         "panel": _panel(analysis, facts) if analysis else None,
-        "maps": _member_maps(analysis) if analysis else {},
+        "maps": _member_maps(analysis) if analysis and analysis.outcome else {},
         "reviews": case.reviews.all() if case.review_state == ReviewState.DONE else [],
-        "reads": _reads(user, case),
-        "first": blind.first_opinion(user=user, case=case),
-        "history": _history(user, case)[:HISTORY],
-        "visits": _visits(user, case),
-        "similar": similar_cases(user=user, case=case) if is_open else [],
-        "photo_requests": case.photo_requests.all(),
-        "notes": note_texts(user, case.language),
+        "reads": reads if blind.reads_are_open(user=user, case=case) else _own(user, reads),
+        "notes": note_texts(user, case.language) if held and is_open else [],
         "coins": COINS,
         "keep_seconds": max(settings.REVIEW_LEASE_SECONDS // 5, 1),
     }
 
 
-def _has_read(user: User, case: Case) -> bool:
-    return case.review_state in ReviewState.OTHER_EYES and case.reads.filter(reader=user).exists()
+def _own(user: User, reads: list[Read]) -> list[Read]:
+    """Readers do not see each other before they have read; the third sees both, everybody once it is signed."""
+    return [read for read in reads if read.reader_id == user.pk]
 
 
 def _panel(analysis: Analysis, facts: CaseFacts) -> dict[str, Any]:
@@ -75,39 +70,12 @@ def _panel(analysis: Analysis, facts: CaseFacts) -> dict[str, Any]:
 
 def _member_maps(analysis: Analysis) -> dict[str, list[dict[str, Any]]]:
     """The heat maps of each photo by network, by the photo's id."""
-    findings = list(analysis.findings.all())
-    prefetch_related_objects(findings, Prefetch("member_maps", MemberMap.objects.defer("png")))
     return {
         str(finding.image_id): [
-            {"finding": finding.pk, "member": one.member, "label": member_name(one.member)}
-            for one in finding.member_maps.all()
+            {"finding": finding.pk, "member": name, "label": member_name(name)} for name in finding.map_names
         ]
-        for finding in findings
+        for finding in analysis.findings.all()
     }
-
-
-def _reads(user: User, case: Case) -> list[Read]:
-    """Readers do not see each other before they have read; the third sees both, everybody once it is signed."""
-    reads = case.reads.select_related("first_opinion")
-    return list(reads if blind.reads_are_open(user=user, case=case) else reads.filter(reader=user))
-
-
-def _history(user: User, case: Case) -> CaseQuerySet:
-    """Earlier and later cases of the same person that were sent to the dermatologists too."""
-    cases = access.case_list(user).exclude(pk=case.pk).prefetch_related("reviews")
-    if case.patient_id:
-        return cases.filter(patient=case.patient)
-    if case.external_patient:
-        return cases.filter(partner=case.partner_id, external_patient=case.external_patient)
-    return cases.none()
-
-
-def _visits(user: User, case: Case) -> list[Case]:
-    """The cases of the same spot, oldest first."""
-    if case.lesion_id is None:
-        return []
-    cases = access.case_list(user).filter(lesion=case.lesion_id).prefetch_related("images")
-    return list(cases.order_by("created_at", "pk"))
 
 
 def note_texts(user: User, language: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -16,30 +15,22 @@ from django.conf import settings
 from django.db.models import Func, IntegerField
 from pgvector.django import CosineDistance
 
-from accounts.models import Consent, Purpose, User
-from diagnosis import access
+from accounts.models import Consent, Purpose
 from diagnosis.models import Analysis, AnalysisQuerySet, AnalysisVector, Case, Outcome, ReviewState
 
 TOP = 4
 CHUNK = 2000
 
 
-@dataclass(frozen=True)
-class SimilarCase:
-    """A signed case and how much alike it is: cosine similarity in per cent."""
+def nearest_cases(*, case: Case) -> list[tuple[float, UUID]]:
+    """(cosine similarity, case id) of up to four signed cases of other patients, the most alike first.
 
-    case: Case
-    percent: int
-
-
-def similar_cases(*, user: User, case: Case) -> list[SimilarCase]:
-    """Up to four signed cases of other patients, the most alike first; none where the model abstained or failed."""
+    None where the model abstained or failed.
+    """
     analysis = case.latest_analysis
     if analysis is None or not analysis.embedding:
         return []
-    found = _nearest(_candidates(case, analysis), bytes(analysis.embedding))
-    cases = access.case_list(user).prefetch_related("images", "reviews").in_bulk([pk for _score, pk in found])
-    return [SimilarCase(case=cases[pk], percent=round(100 * score)) for score, pk in found if pk in cases]
+    return _nearest(_candidates(case, analysis), bytes(analysis.embedding))
 
 
 def _candidates(case: Case, analysis: Analysis) -> AnalysisQuerySet:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("review/notes/<int:template_id>/", views_desk.note_template_edit, name="note_template_edit"),
     path("review/notes/<int:template_id>/delete/", views_desk.note_template_delete, name="note_template_delete"),
     path("review/<uuid:case_id>/", views_review.review_case, name="review_case"),
+    path("review/<uuid:case_id>/related/", views_review.review_related, name="review_related"),
     path("review/<uuid:case_id>/take/", views_review.review_take, name="review_take"),
     path("review/<uuid:case_id>/keep/", views_review.review_keep, name="review_keep"),
     path("review/<uuid:case_id>/release/", views_review.review_release, name="review_release"),

@@ -23,6 +23,7 @@ from diagnosis.queue import queue_page
 from diagnosis.refusals import refusals_on
 from diagnosis.review_forms import PhotoRequestForm, QueueForm, ReviewForm, SavedViewForm, VerdictForm
 from diagnosis.review_page import review_context
+from diagnosis.review_related import related_context
 
 CONFIRM = gettext_lazy("Please confirm who you are before you sign. What you wrote stays on this page.")
 
@@ -101,6 +102,15 @@ def _sign(request: PersonRequest, case: Case, form: ReviewForm) -> bool:
     elif not form.errors:
         messages.success(request, _("Signed. Another dermatologist reads this case before the patient hears."))
     return not form.errors
+
+
+@dermatologist_required
+@require_safe
+def review_related(request: PersonRequest, case_id: uuid.UUID) -> HttpResponse:
+    """What stands beside the case: asked for by its page, and a page of its own without scripts."""
+    context = related_context(request.user, access.related_case_get(request.user, case_id))
+    template = "partials/_review_related.html" if request.htmx else "diagnosis/review_related.html"
+    return render(request, template, context)
 
 
 @dermatologist_required

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+import numpy as np
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import signing
 from django.core.cache import cache
 from django.db import connection
@@ -14,11 +17,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 
-from accounts.middleware import SEEN
+from accounts.middleware import GUARDED, SEEN
 from accounts.services_export import export_request
 from accounts.tasks import build_export_task
 from diagnosis import images, services
-from diagnosis.models import Case, ModelRelease
+from diagnosis.models import Analysis, Case, ModelRelease
 from diagnosis.notices import SALT
 from reports.services import report_render
 from tests.kit import factories, photos
@@ -28,8 +31,6 @@ pytestmark = pytest.mark.django_db
 ROLES = ("anonymous", "owner", "stranger", "dermatologist", "second_reader", "unverified", "operator", "partner")
 LOGIN = "log-in page"
 CEILING = 12  # queries of a page, session and access log among them
-# Photos, answers, model, readers, history and messages on one screen: each is a table of its own.
-CEILINGS = {"review_case": 20}
 OPEN = dict.fromkeys(ROLES, 200)
 
 
@@ -65,7 +66,6 @@ class Row:
 
 
 CASE_NAMES = {
-    "case_detail": ("get", 200),
     "case_status": ("get", 200),
     "case_retry": ("post", 302),
     "case_review_request": ("post", 302),
@@ -122,6 +122,9 @@ MATRIX: dict[str, list[Row]] = {
         ]
         for name, (method, status) in CASE_NAMES.items()
     },
+    "case_detail": [
+        Row(OWNER, case=case) for case in ("private", "sent", "third", "signed")
+    ],
     # Spots are the patient's; dermatologists see the photos that were sent to them, side by side, and nothing else.
     **{
         name: [
@@ -162,7 +165,13 @@ MATRIX: dict[str, list[Row]] = {
     ],
     "report_download": [Row(PRIVATE, case="private", part="report"), Row(READABLE, case="sent", part="report")],
     "review_queue": [Row(allow(200, *READERS))],
-    "review_case": [Row(allow(200), case="private"), Row(allow(200, *READERS), case="sent")],
+    **{
+        name: [
+            Row(allow(200), case="private"),
+            *(Row(allow(200, *READERS), case=case) for case in ("sent", "third", "signed")),
+        ]
+        for name in ("review_case", "review_related")
+    },
     **{name: [Row(allow(404), method="post", case="private"), Row(allow(status, *READERS), method="post", case="sent")]
        for name, status in REVIEW_STEPS.items()},
     "review_keep": [Row(allow(286, *READERS), method="post", case=case) for case in ("private", "sent")],
@@ -290,8 +299,10 @@ def test_every_address_has_a_row():
 
 
 @pytest.fixture
-def people() -> dict[str, object]:
-    return {
+def people(settings) -> dict[str, object]:
+    """One person of each role; those who need a second factor have one."""
+    settings.MFA_REQUIRED = True
+    everybody = {
         "owner": factories.PatientFactory(),
         "stranger": factories.PatientFactory(),
         "dermatologist": factories.DermatologistFactory(),
@@ -300,6 +311,9 @@ def people() -> dict[str, object]:
         "operator": factories.OperatorFactory(),
         "partner": factories.UserFactory(role="partner"),
     }
+    for user in (user for user in everybody.values() if user.role in GUARDED):
+        Authenticator.objects.create(user=user, type="totp", data={})
+    return everybody
 
 
 @pytest.fixture
@@ -310,9 +324,7 @@ def objects(people, request) -> dict[tuple[str, str], object]:
     for name, make in (("private", factories.case_done), ("sent", factories.case_in_review)):
         case = make(patient=people["owner"])
         analysis, image = case.analyses.get(), case.images.get()
-        finding = analysis.findings.create(image=image, outcome="assessed")
-        finding.heatmap.save("map.png", photos_file(), save=True)
-        finding.member_maps.create(member="densenet121", png=b"png")
+        finding = looked_at(analysis, image)
         parts = {"case": case, "image": image, "analysis": analysis, "finding": finding}
         ids |= {(name, part): row.pk for part, row in parts.items()}
         ids[name, "map"] = (finding.pk, "densenet121")
@@ -328,6 +340,8 @@ def objects(people, request) -> dict[tuple[str, str], object]:
     if {"attachment", "export", "certificate", "stop"} & asked_for(request):
         ids |= own_data(people["owner"], ids["sent", "case"])
     ids |= desk(people)
+    if "third" in {row.case for row in MATRIX[request.node.callspec.params["name"]]}:
+        ids |= much_read(people)
     if {"name", "archive"} & asked_for(request):
         ids |= operations(people["operator"])
     return ids | hooks("hooks", people["partner"]) | hooks("foreign hooks", factories.UserFactory(role="partner"))
@@ -336,6 +350,53 @@ def objects(people, request) -> dict[tuple[str, str], object]:
 def asked_for(request) -> set[str]:
     """The kinds of objects in the rows of this test: what is dear is made only where it is looked at."""
     return {row.part for row in MATRIX[request.node.callspec.params["name"]]}
+
+
+def looked_at(analysis, image):
+    """What the model says of a photo, with the maps of two networks."""
+    finding = analysis.findings.create(image=image, outcome="assessed")
+    finding.heatmap.save("map.png", photos_file(), save=True)
+    for member in ("densenet121", "efficientnet_b3"):
+        finding.member_maps.create(member=member, png=b"png")
+    return finding
+
+
+def much_read(people) -> dict[tuple[str, str], object]:
+    """Two cases of one spot with more than one row of everything, in the hands of the first dermatologist.
+
+    One waits for that person's third read, the other is signed and about to be changed.
+    """
+    owner, reader = people["owner"], people["dermatologist"]
+    alike = factories.case_signed(patient=factories.PatientFactory(consents=["care", "storage", "similar"]))
+    cases = {name: factories.case_in_review(patient=owner) for name in ("third", "signed")}
+    spot("much read", *cases.values())
+    for case in cases.values():
+        grow(case, owner)
+        for tier in ("soon", "routine"):
+            read(case, factories.DermatologistFactory(), tier=tier, second_read=tier == "soon")
+        services.first_opinion_store(case=case, reader=reader, diagnosis="eczema", tier="soon")
+    read(cases["signed"], reader, tier="soon")
+    Analysis.objects.filter(case__in=[alike, *cases.values()]).update(embedding=np.ones(4, "<f4").tobytes())
+    for case in cases.values():
+        services.case_take(case=case, reader=reader)
+    return {(name, "case"): case.pk for name, case in cases.items()}
+
+
+def grow(case, owner) -> None:
+    """Two photos that the model looked at, an analysis that failed before, two messages, two requests for photos."""
+    analysis, image = case.analyses.get(), case.images.get()
+    same = {name: getattr(image, name) for name in ("file", "sha256", "pixel_sha256", "width", "height")}
+    for photo in (image, case.images.create(position=1, **same)):
+        looked_at(analysis, photo)
+    case.analyses.create(status="failed", failure="error", queued_at=case.created_at - timedelta(hours=1))
+    for text in ("It itches.", "It still itches."):
+        services.message_send(case=case, author=owner, text=text)
+        case.photo_requests.create(reader=factories.DermatologistFactory(), answered_at=case.created_at)
+
+
+def read(case, reader, *, tier: str, second_read: bool = False) -> None:
+    opinion = {"diagnosis": "eczema", "tier": tier, "note_to_patient": "A cream."}
+    services.review_sign(case=case, reviewer=reader, second_read=second_read, **opinion)
 
 
 def spot(name: str, *cases) -> dict[tuple[str, str], object]:
@@ -419,8 +480,7 @@ def status_of(client: Client, row: Row, url: str) -> int | str:
     if answer.streaming:
         answer.getvalue()  # the test client closes the file at its end
     elif row.method == "get" and answer.status_code == 200 and "text/html" in answer.get("Content-Type", ""):
-        ceiling = CEILINGS.get(answer.resolver_match.url_name, CEILING)
-        assert len(queries) <= ceiling, [query["sql"] for query in queries]
+        assert len(queries) <= CEILING, [query["sql"] for query in queries]
     went_to_login = answer.status_code == 302 and answer["Location"].startswith(reverse("account_login"))
     return LOGIN if went_to_login else answer.status_code
 

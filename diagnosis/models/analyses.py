@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connections, models, transaction
 from django.db.models import F, Q
@@ -162,8 +163,22 @@ class Prediction(models.Model):
         return f"{self.condition} {self.probability:.3f}"
 
 
+class Names(models.Aggregate):
+    """Texts without commas, in one."""
+
+    function = "GROUP_CONCAT"
+    output_field = models.TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="STRING_AGG(%(expressions)s, ',')", **context)
+
+
 class FindingQuerySet(VisibleQuerySet):
     case_path = "image__case__"
+
+    def with_map_names(self) -> FindingQuerySet:
+        """For `PhotoFinding.map_names`."""
+        return self.annotate(maps=Names("member_maps__member"))
 
 
 def heatmap_key(instance: PhotoFinding, _filename: str) -> str:
@@ -180,6 +195,7 @@ class PhotoFinding(models.Model):
     quality = models.JSONField(default=dict, blank=True)
     focus = models.CharField(max_length=16, blank=True)
     heatmap = models.FileField(upload_to=heatmap_key, blank=True, max_length=100)
+    maps: str | None  # see `with_map_names`
 
     objects = FindingQuerySet.as_manager()
 
@@ -189,6 +205,11 @@ class PhotoFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.analysis_id} {self.outcome}"
+
+    @property
+    def map_names(self) -> list[str]:
+        """The networks whose map of this photo is there; only of findings that came `with_map_names`."""
+        return sorted(self.maps.split(",")) if self.maps else []
 
 
 class MemberMap(models.Model):

@@ -22,10 +22,6 @@ class MessageQuerySet(VisibleQuerySet):
     def unread(self) -> MessageQuerySet:
         return self.filter(read_at=None)
 
-    def unread_by(self, user: User) -> MessageQuerySet:
-        """Visible messages of the other side that nobody on this side has opened yet."""
-        return self.visible_to(user).unread().filter(from_patient=user.role != Role.PATIENT)
-
     def concerning(self, user: User) -> MessageQuerySet:
         """Visible messages of the cases that this person takes part in: a dermatologist signed, wrote in or holds them.
 

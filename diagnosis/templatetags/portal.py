@@ -48,11 +48,8 @@ def unlocalized(number: float) -> str:
 
 @register.simple_tag(takes_context=True)
 def unread_messages(context: Context, case: Case) -> int:
-    """How many messages of a case the reader's side has not opened yet."""
-    user = context["user"]
-    if user.is_patient:  # to whom every case of theirs is of concern
-        return _waiting_by_case(user).get(case.pk, 0)
-    return Message.objects.filter(case=case).unread_by(user).count()
+    """How many messages of a case wait for the reader."""
+    return _waiting_by_case(context["user"]).get(case.pk, 0)
 
 
 @register.simple_tag(takes_context=True)

@@ -331,7 +331,7 @@ def test_who_asked_for_photos_may_sign_without_them_and_the_request_is_withdrawn
     assert client.post(url("review_case", case), FORM).status_code == 302
     request = case.photo_requests.get()
     assert (request.withdrawn, request.answered_at is not None) == (True, True)
-    assert "they are no longer needed" in client.get(url("review_case", case)).content.decode()
+    assert "they are no longer needed" in client.get(url("review_related", case)).content.decode()
     assert browser(case.patient).get(url("photos_add", case)).status_code == 404
 
 

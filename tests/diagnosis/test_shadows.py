@@ -83,7 +83,7 @@ def test_no_page_report_or_interface_shows_a_candidate(candidate):
     for user in (case.patient, factories.DermatologistFactory()):
         client = Client()
         client.force_login(user)
-        for name in ("case_detail", "review_case"):
+        for name in ("case_detail", "review_case", "review_related"):
             assert "candidate" not in client.get(reverse(name, args=[case.pk])).content.decode()
         assert client.get(reverse("shadow_comparison", args=["candidate"])).status_code == 404
     with report.file.open("rb") as file:

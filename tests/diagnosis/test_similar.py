@@ -11,8 +11,8 @@ from accounts.models import Purpose
 from accounts.services import consent_set
 from diagnosis import services
 from diagnosis.models import AnalysisVector, Case
+from diagnosis.review_related import related_context
 from diagnosis.services.vectors import vector_store
-from diagnosis.similar import similar_cases
 from tests.kit import factories
 
 AGREED = [Purpose.CARE, Purpose.STORAGE, Purpose.SIMILAR]
@@ -32,8 +32,8 @@ def signed(*numbers: float, consents=AGREED, patient=None, **changes) -> Case:
 
 
 def found(case: Case) -> list[tuple[Case, int]]:
-    rows = similar_cases(user=factories.DermatologistFactory(), case=Case.objects.get(pk=case.pk))
-    return [(row.case, row.percent) for row in rows]
+    page = related_context(factories.DermatologistFactory(), Case.objects.get(pk=case.pk))
+    return [(row.case, row.percent) for row in page["similar"]]
 
 
 @pytest.mark.django_db
@@ -73,7 +73,8 @@ def test_the_page_shows_them_but_not_before_a_blind_first_opinion(settings):
     case, other = embed(factories.case_in_review(), 1, 0), signed(1, 0)
     reader, client = factories.DermatologistFactory(), Client()
     client.force_login(reader)
-    address = reverse("review_case", args=[case.pk])
+    address = reverse("review_related", args=[case.pk])
+    assert f'hx-get="{address}"' in client.get(reverse("review_case", args=[case.pk])).content.decode()
     assert reverse("review_case", args=[other.pk]) in client.get(address).content.decode()
     settings.BLIND_FIRST_READ = True
     assert reverse("review_case", args=[other.pk]) not in client.get(address).content.decode()
