@@ -11,6 +11,18 @@ class RowTask(DjangoTask):
     """A task whose truth is a row: a broker that does not answer must not break the request that wrote the row."""
 
     abstract = True
+    # A process that dies over a task is followed by one more try, not by tries without end. What is left undone then,
+    # the rows bring back in their time.
+    retry_on_worker_lost = True
+    max_retries = 1
+    default_retry_delay = 5
+
+    def __call__(self, *args, **kwargs) -> object:
+        """Run it. Without memory this process ends: a MemoryError as itself would end Celery's main process."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except MemoryError as error:
+            raise SystemExit("There was not enough memory.") from error
 
     def delay_on_commit(self, *args, **kwargs) -> None:
         """Send after commit. A failure is logged; the sweeper sends again what was lost (rule 5 of the design)."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import redis
 
-from diagnosis import tasks
-from diagnosis.models import Analysis, Case
+from diagnosis import services, tasks
+from diagnosis.models import Analysis, Case, IntakePhoto
+from reports.models import Report
+from reports.tasks import render_report_task
 from tests.integration.test_worker_crash import SHORT, assert_each_done_once, states
-from tests.kit import factories, fragile
+from tests.kit import factories, fragile, photos
 from tests.kit.processes import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
 SEVERAL = {"ANALYSIS_BATCH_SIZE": "8"}
+SKIN = photos.skin(size=(320, 240))
 
 
 def spoil(case: Case, word: bytes) -> Case:
@@ -78,6 +83,31 @@ def test_a_photo_that_crashes_the_decoder_fails_alone(stack, several, monkeypatc
     assert failure(cases[fragile.HANGS]) in {"timeout", "crashed"}
     assert failure(cases[fragile.EATS_MEMORY]) == "error"
     assert max(Analysis.objects.values_list("attempts", flat=True)) <= 2
+
+
+def test_such_a_photo_keeps_nobody_else_from_faces_and_reports(stack, broker):
+    """The worker of `default`: its processes die over two photos and two reports, a bounded number of times."""
+    for word in (fragile.DIES, fragile.EATS_MEMORY, b""):
+        photo = waiting_photo()
+        Path(photo.file.path).write_bytes(Path(photo.file.path).read_bytes() + word)
+        render_report_task.delay_on_commit(str(spoil(factories.case_done(), word).pk))
+    worker = stack.worker("default", app="tests.kit.fragile")
+    with redis.Redis.from_url(broker) as client:
+        wait_for(lambda: Report.objects.exists() and looked_at(photo), seconds=60, what="the whole photo and case")
+        wait_for(lambda: not client.exists("default", "unacked"), seconds=60, what="an end for every message")
+    assert worker.process.poll() is None, "the main process lives on"
+    assert Report.objects.count() == IntakePhoto.objects.exclude(faces=None).count() == 1
+
+
+def looked_at(photo: IntakePhoto) -> bool:
+    photo.refresh_from_db()
+    return photo.faces is not None
+
+
+def waiting_photo() -> IntakePhoto:
+    """A photo of a check that nobody has sent yet; a worker is asked to look for faces."""
+    patient = factories.PatientFactory()
+    return services.photo_take_in(patient=patient, submission_key=uuid.uuid4(), shot="close_up", data=SKIN)
 
 
 def test_pools_that_ignore_time_limits_are_refused(stack):

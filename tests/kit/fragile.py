@@ -7,11 +7,11 @@ import os
 import signal
 import time
 
-from ml.serving import engine
+from ml import photo
 from smartderma.celery import app
 
 DIES, EXITS, HANGS, EATS_MEMORY = b"decoder-dies", b"decoder-exits", b"decoder-hangs", b"decoder-eats-memory"
-_sound_decoder = engine.open_photo
+_sound_decoder = photo.open_photo
 
 
 def open_photo(data, **options):
@@ -29,6 +29,6 @@ def open_photo(data, **options):
     return _sound_decoder(data, **options)
 
 
-engine.open_photo = open_photo
+photo.open_photo = open_photo  # before the engine, faces and reports import it
 
 __all__ = ["app"]
