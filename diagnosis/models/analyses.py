@@ -78,6 +78,9 @@ class Analysis(models.Model):
     failure = models.CharField(max_length=32, blank=True)
     release = models.CharField(max_length=64, blank=True)
     weights_sha256 = models.CharField(max_length=64, blank=True)
+    release_digest = models.CharField(
+        max_length=64, blank=True, help_text="Of release.json, which holds the thresholds that were in force."
+    )
     outcome = models.CharField(max_length=16, choices=Outcome.choices, blank=True)
     reasons = models.JSONField(default=list, blank=True)
     prediction_set = models.JSONField(default=list, blank=True)

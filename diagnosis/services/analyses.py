@@ -106,6 +106,7 @@ def _analysis_finish(analysis: Analysis, assessment: Assessment) -> int:
         lease_until=None,
         release=result.release,
         weights_sha256=result.weights_sha256,
+        release_digest=result.info.digest if result.info else "",
         outcome=assessment.outcome,
         reasons=list(result.reasons),
         prediction_set=list(result.prediction_set),

@@ -21,7 +21,7 @@ from diagnosis.models import Analysis, ModelRelease, OperatorEvent, TrainingExpo
 from diagnosis.partner_request import Asked, RequestFields
 from diagnosis.services import WrongState
 from diagnosis.tasks import check_release_task, run_analysis_task
-from ml.releases.loader import ReleaseError
+from ml.releases.loader import ReleaseError, release_info
 from ml.serving import devices, engine
 from tests.kit import factories
 from tests.kit.releases import CANCER_THRESHOLDS, write_toy_release
@@ -65,6 +65,7 @@ def judged_by() -> str:
     run_analysis_task(str(case.analyses.get().pk))
     analysis = case.analyses.get()
     assert analysis.status == Analysis.Status.DONE
+    assert analysis.release_digest == release_info(analysis.release).digest, "which names the thresholds in force"
     return analysis.release
 
 

@@ -25,8 +25,8 @@ SELECT gen_random_uuid(), %s, 'p-' || n %% 1000, gen_random_uuid(), 'en', 'GB', 
     '', '', false
 FROM generate_series(1, %s) AS n;
 INSERT INTO diagnosis_analysis (id, case_id, status, lane, pinned_release, attempts, queued_at, finished_at, failure,
-    release, weights_sha256, outcome, reasons, prediction_set, members, timings)
-SELECT gen_random_uuid(), id, 'done', 'partner', '', 1, created_at, created_at, '', %s, '0', 'assessed', '[]',
+    release, weights_sha256, release_digest, outcome, reasons, prediction_set, members, timings)
+SELECT gen_random_uuid(), id, 'done', 'partner', '', 1, created_at, created_at, '', %s, '0', '0', 'assessed', '[]',
     '["eczema"]', '[]', '{}'
 FROM diagnosis_case WHERE partner_id = %s;
 ANALYZE diagnosis_case; ANALYZE diagnosis_analysis;
