@@ -280,7 +280,9 @@ def test_a_late_review_escalates_once(case, settings, django_capture_on_commit_c
     assert case.reference not in text
     assert case.patient.email not in text
     assert case.events.filter(kind=EventKind.REVIEW_OVERDUE).count() == 1
-    assert "is-late" in browser(readers(1)[0]).get(reverse("review_queue")).content.decode()
+    factories.case_in_review()  # in time
+    page = browser(readers(1)[0]).get(reverse("review_queue")).content.decode()
+    assert (page.count("is-late"), page.count("Late</span>")) == (1, 1), "the edge and the badge of the late one alone"
 
 
 def test_a_mail_server_that_refuses_leaves_the_case_for_the_next_run(case, settings):

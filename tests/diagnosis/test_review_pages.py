@@ -16,8 +16,7 @@ from tests.kit import factories
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 
 OPINION = {"diagnosis": "psoriasis", "tier": "routine", "note_to_patient": "It is psoriasis.", "seen_version": "0"}
-QUEUE_CEILING = 12
-CASE_CEILING = 21
+QUERY_CEILING = 12
 
 
 @pytest.fixture
@@ -47,13 +46,14 @@ def test_queue_holds_only_requested_cases_and_lets_signed_ones_go(client, reader
 def test_queue_asks_the_database_a_fixed_number_of_times(client, reader, django_assert_max_num_queries):
     for _ in range(8):
         factories.case_in_review()
-    with django_assert_max_num_queries(QUEUE_CEILING):
+    with django_assert_max_num_queries(QUERY_CEILING):
         client.get(reverse("review_queue"))
 
 
 def test_case_page_stays_below_its_query_ceiling(client, reader, django_assert_max_num_queries):
     case = factories.case_amended()
-    with django_assert_max_num_queries(CASE_CEILING):
+    client.get(reverse("review_queue"))  # the session knows now that somebody is at work
+    with django_assert_max_num_queries(QUERY_CEILING):
         assert client.get(reverse("review_case", args=[case.pk])).status_code == 200
 
 
