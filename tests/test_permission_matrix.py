@@ -548,6 +548,7 @@ def admin_addresses() -> list[str]:
 
 def test_operators_admin_is_closed_to_everybody_else(people):
     root = factories.OperatorFactory(is_superuser=True)
+    Authenticator.objects.create(user=root, type="totp", data={})
     for name in admin_addresses():
         url = reverse(name)
         statuses = {role: client_of(role, people).get(url).status_code for role in ROLES if role != "operator"}
