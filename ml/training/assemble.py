@@ -27,7 +27,6 @@ from ml.training.train import Photos, embed_photos, predict_logits, select_photo
 
 FALSE_REJECTION = 0.05  # share of validation photos that the out-of-distribution limit may refuse
 MAX_SET = 5  # a longer prediction set is no answer
-OOD_STEP = 4  # every fourth training photo is enough for 24 axes
 OOD_FILE = "ood.npz"
 
 
@@ -234,12 +233,11 @@ def _thresholds(voted: np.ndarray, classes: list[str], val: Part) -> dict[str, f
 def _fit_ood(
     members: Sequence[Member], train: Photos, parts: tuple[Part, Part], out: Path
 ) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Write the reference of the heaviest member; the limit refuses 5 % of validation photos. Also returns the scores
-    of both parts (validation, test)."""
-    member = max(members, key=lambda member: member.weight)
-    some = Photos(train.packed, train.labels[::OOD_STEP], train.rows[::OOD_STEP])
-    known = _unit(embed_photos(member.net, some, size=member.input_size, crop=member.crop))
-    reference = fit_reference(known, some.labels)
+    """Write the reference of the member that watches; the limit refuses 5 % of validation photos. Also returns the
+    scores of both parts (validation, test)."""
+    member = choose_watcher(members)
+    known = _unit(embed_photos(member.net, train, size=member.input_size, crop=member.crop))
+    reference = fit_reference(known, train.labels)
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / OOD_FILE, **reference)
     fresh = [_unit(part.embeddings[members.index(member)]) for part in parts]
@@ -253,6 +251,12 @@ def _fit_ood(
         "chosen": "5 % false rejection on validation",
     }
     return {"ood": chosen}, scores
+
+
+def choose_watcher(members: Sequence[Member]) -> Member:
+    """The heaviest member with frozen features, where there is one: fine-tuning forgets what is no skin."""
+    frozen = [member for member in members if member.training.get("epochs_done") == 0]
+    return max(frozen or members, key=lambda member: member.weight)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -66,7 +66,6 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
 def run_train(args: argparse.Namespace) -> int:
     """Train; 1 and one sentence when the manifest or a setting is wrong."""
     from ml.data.manifest import ManifestError, check_manifest, read_manifest
-    from ml.training.late import LateTrainer
     from ml.training.train import Trainer, select_photos
 
     try:
@@ -78,7 +77,7 @@ def run_train(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     extra = read_manifest(args.extra) if args.extra else None
-    trainer = (LateTrainer if config.views else Trainer)(
+    trainer = Trainer(
         config,
         list(manifest.classes),
         select_photos(manifest, packed, "train"),

@@ -159,7 +159,7 @@ def _predict(
         return np.mean([_discriminate(manifest, held, size) for size in DISCRIMINANT_SIZES], axis=0)
     recipe = plain(config) if method == "plain" else config
     train, val = _photos(manifest, packs[0], held, held.train), _photos(manifest, packs[1], held, held.val)
-    best = _trainer(recipe, held.classes, train, val).fit(run, resume=True)
+    best = Trainer(recipe, held.classes, train, val).fit(run, resume=True)
     net, size = load_trained(best), recipe.final_size or recipe.size
     return softmax(predict_logits(net, _photos(manifest, packs[1], held, held.test), size=size))
 
@@ -172,14 +172,6 @@ def _discriminate(manifest: Manifest, held: Held, size: int) -> np.ndarray:
     weight, bias = fit_discriminant(learnt[held.train], labels, sources, len(held.classes))
     temperature = fit_temperature(asked[held.val] @ weight.T + bias, val)
     return softmax(asked[held.test] @ weight.T + bias, temperature)
-
-
-def _trainer(config: TrainConfig, classes: list[str], train: Photos, val: Photos) -> Trainer:
-    if getattr(config, "views", 0):
-        from ml.training.late import LateTrainer
-
-        return LateTrainer(config, classes, train, val)
-    return Trainer(config, classes, train, val)
 
 
 def _photos(manifest: Manifest, packed: Packed, held: Held, rows: np.ndarray) -> Photos:

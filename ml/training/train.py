@@ -47,8 +47,8 @@ class TrainConfig:
     feature maps, ``imitate`` its answers; both 0 = no teacher. ``mix``: share of batches under MixUp or CutMix.
     ``probe``: the first head, see `fit_head`. ``layer_decay``: factor of the learning rate from one layer group to the
     one before it. ``source_power``: 0 draws the photos of a class alike, 1 draws its sources alike. ``freeze`` keeps
-    the stem and so many stages; ``views``: see ml.training.late. ``balance``, ``optimizer``, ``schedule``,
-    ``precision``: see ml.training.recipe.
+    the stem and so many stages as they are. ``balance``, ``optimizer``, ``schedule``, ``precision``: see
+    ml.training.recipe.
     A run stops when ``stop_on`` has not improved for ``patience`` epochs; ``keep_every`` keeps a checkpoint every so
     many epochs (0: none); ``workers`` threads prepare batches ahead; ``board``: off, scalars or full (histograms too).
     Raises ValueError for a choice that does not exist.
@@ -65,7 +65,6 @@ class TrainConfig:
     layer_decay: float = 1.0
     source_power: float = 0.0
     freeze: int = 0
-    views: int = 0
     settle: bool = False
     fixed_norms: bool = False
     size: int = 160

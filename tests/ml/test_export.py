@@ -17,6 +17,7 @@ from ml.data.manifest import read_manifest
 from ml.evaluation.card import card_text
 from ml.evaluation.cli import evaluate_release
 from ml.releases.loader import ReleaseError, load_release
+from ml.training.assemble import choose_watcher
 from ml.training.export import ExportError, Member, check_parity, export_release, round_weights
 from ml.training.networks import build_network
 from tests.ml.toyset import draw_set
@@ -28,7 +29,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def members() -> list[Member]:
     torch.manual_seed(1)
-    networks = (("small", "mobilenetv3_small_050"), ("linear", "test_efficientnet"))
+    networks = (
+        ("small", "mobilenetv3_small_050"),
+        ("linear", "test_efficientnet"),
+        ("stages", "test_efficientnet_stages"),
+    )
     return [Member(name, kind, build_network(kind, 3), 0.5, input_size=64) for name, kind in networks]
 
 
@@ -94,15 +99,16 @@ def test_rounding_twice_is_rounding_once() -> None:
     assert all(torch.equal(value, once[name]) for name, value in net.state_dict().items())
 
 
-def test_the_map_averages_to_the_logit(members: list[Member], release: Path) -> None:
-    session = onnxruntime.InferenceSession(str(release / "linear.onnx"))
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_map_averages_to_the_logit(members: list[Member], release: Path, number: int) -> None:
+    session = onnxruntime.InferenceSession(str(release / members[number].name) + ".onnx")
     images = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
     logits, features, embedding, cam = session.run(["logits", "features", "embedding", "cam"], {"images": images})
-    bias = members[1].net.get_classifier().bias.detach().numpy()
+    bias = members[number].net.get_classifier().bias.detach().numpy()
     assert cam.mean((2, 3)) + bias == pytest.approx(logits, abs=1e-5)
     assert features.mean((2, 3)) == pytest.approx(embedding, abs=1e-5)
     document = json.loads((release / "release.json").read_text())
-    assert [member["cam"] for member in document["members"]] == [False, True]
+    assert [member["cam"] for member in document["members"]] == [False, True, True]
 
 
 def test_onnx_runtime_stays_in_its_blocked_layout(tmp_path):
@@ -237,3 +243,11 @@ def test_changed_weights_do_not_load(release: Path, tmp_path: Path) -> None:
     (tmp_path / "release.json").write_text(json.dumps(document))
     with pytest.raises(ReleaseError):
         load_release(tmp_path)
+
+
+def test_strange_photos_are_told_by_untouched_features() -> None:
+    net = build_network("test_efficientnet", 2)
+    heavy = Member("heavy", "test_efficientnet", net, 0.6, training={"epochs_done": 3})
+    frozen = Member("frozen", "test_efficientnet", net, 0.3, training={"epochs_done": 0})
+    assert choose_watcher([heavy, frozen]) is frozen
+    assert choose_watcher([heavy, Member("other", "test_efficientnet", net, 0.4, training={"epochs_done": 1})]) is heavy

@@ -20,7 +20,6 @@ from ml.data.pack import pack_manifest
 from ml.training.augment import augment_batch, center_view, random_crop
 from ml.training.cli import read_config
 from ml.training.inherit import inherit_from_lite
-from ml.training.late import LateTrainer
 from ml.training.mix import mix_batch
 from ml.training.networks import build_network, input_statistics, load_packaged, load_trained, split_features
 from ml.training.train import TrainConfig, Trainer, fit_head, predict_logits, select_photos
@@ -274,33 +273,16 @@ def test_a_crop_shows_part_of_the_photo_and_the_view_its_middle() -> None:
     assert crop.shape == (3, 32, 32)
 
 
-LATE = replace(
-    CONFIG, architecture="efficientnet_b0", freeze=4, views=2, fixed_norms=True, mix=0.0, warmup=0.0, epochs=3, lr=1e-2
-)
-
-
-def test_late_stages_learn_over_stored_views(photos: dict, tmp_path: Path) -> None:
-    trainer = LateTrainer(LATE, photos["classes"], photos["train"], photos["val"])
+def test_frozen_stages_keep_their_weights(photos: dict, tmp_path: Path) -> None:
+    config = replace(CONFIG, architecture="test_efficientnet", freeze=2, fixed_norms=True, epochs=1, lr=1e-2)
+    trainer = _trainer(photos, config)
     before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     trainer.fit(tmp_path)
     changed = {name for name, value in trainer.net.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed, "nothing was trained"
-    assert not [name for name in changed if name.startswith(("conv_stem", "bn1", "blocks.0", "blocks.3"))]
+    assert not [name for name in changed if name.startswith(("conv_stem", "bn1", "blocks.0", "blocks.1"))]
     assert {"classifier.weight", "conv_head.weight"} <= changed
-    assert sorted(file.name for file in tmp_path.glob("view-*")) == ["view-0.pt", "view-1.pt"]
 
 
-def test_a_stored_view_answers_as_the_whole_network(photos: dict, tmp_path: Path) -> None:
-    trainer = LateTrainer(LATE, photos["classes"], photos["train"], photos["val"])
-    trainer.net.eval()
-    images = torch.rand(4, 3, 64, 64)
-    with torch.no_grad():
-        logits, _ = trainer._forward(trainer._early(images))
-        whole = trainer.net(trainer._normalise(images))
-    assert torch.allclose(logits, whole, atol=1e-5)
-
-
-@pytest.mark.parametrize("wrong", [{"freeze": 0}, {"distill": 1.0}, {"architecture": "test_resnet"}])
-def test_stored_views_need_frozen_stages_and_no_teacher(photos: dict, wrong: dict) -> None:
+def test_only_networks_with_stages_can_be_frozen(photos: dict) -> None:
     with pytest.raises(ValueError, match="stages"):
-        LateTrainer(replace(LATE, **wrong), photos["classes"], photos["train"], photos["val"])
+        _trainer(photos, replace(CONFIG, architecture="test_resnet", freeze=2))
