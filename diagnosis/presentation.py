@@ -38,6 +38,7 @@ MEMBER_NAMES = {
     "densenet121": "DenseNet121",
     "efficientnet_b3": "EfficientNet-B3",
     "efficientnet_lite2": "EfficientNet-Lite2",
+    "efficientnet_lite2_stages": "EfficientNet-Lite2, frozen",
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from ml.taxonomy import BY_SLUG, add_conditions
 
 SCHEMA = 1
-DEFAULT_RELEASE = "r3"
+DEFAULT_RELEASE = "r4"
 # A conformal set with more classes than this says nothing that helps; a release may state its own limit.
 DEFAULT_MAX_SET = 5
 OOD_METHODS = ("max_probability", "knn", "mahalanobis")  # those of `ml.ensemble.ood_score`
@@ -91,7 +91,7 @@ class Release:
 
 
 def active_name() -> str:
-    """Name of the release this process should serve: ``SMARTDERMA_RELEASE``, else ``r3``."""
+    """Name of the release this process should serve: ``SMARTDERMA_RELEASE``, else ``r4``."""
     return os.environ.get("SMARTDERMA_RELEASE") or DEFAULT_RELEASE
 
 

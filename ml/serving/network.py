@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 
 import numpy as np
 import onnxruntime
@@ -16,6 +17,7 @@ class Network:
 
     def __init__(self, release: Release, member: Member, *, threads: int) -> None:
         self.member = member
+        _share_memory()
         try:
             self._session = onnxruntime.InferenceSession(
                 release.path / member.file, _options(threads), providers=["CPUExecutionProvider"]
@@ -34,11 +36,21 @@ class Network:
         return Output(logits, embedding, cam[0] if cam else None, (time.perf_counter() - start) * 1000)
 
 
+@cache
+def _share_memory() -> None:
+    """One arena for all networks of this process: few of them run at the same time, and an arena of its own would keep
+    for each network what it once needed (r3, batches of four: 413 instead of 550 MB)."""
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(place, None)
+
+
 def _options(threads: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Spinning threads starve each other as soon as two processes share the cores: 80 ms became 480 ms.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 3
     return options

@@ -203,5 +203,5 @@ def test_dots_say_the_same_as_the_sentence():
 
 def test_two_networks_of_one_architecture_can_be_told_apart() -> None:
     assert member_name("efficientnet_lite2") == "EfficientNet-Lite2"
-    assert member_name("efficientnet_lite2-lite2_late") == "EfficientNet-Lite2 (lite2 late)"
+    assert member_name("efficientnet_lite2_stages-lite2_128") == "EfficientNet-Lite2, frozen (lite2 128)"
     assert member_name("a_new_network") == "a_new_network"
