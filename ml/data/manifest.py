@@ -19,6 +19,14 @@ from ml.taxonomy import SLUGS, describe_new
 
 PARTS = ("train", "val", "test")
 UNLABELLED = ""
+# Diagnoses of ISIC 2019 that the 13 classes cover; its BKL stands for seborrheic keratosis, as in skin13.
+ISIC_LABELS = {
+    "MEL": "melanoma",
+    "NV": "moles",
+    "BCC": "basal-cell-carcinoma",
+    "AK": "actinic-keratosis",
+    "BKL": "seborrheic-keratosis",
+}
 
 
 class ManifestError(ValueError):
@@ -58,6 +66,8 @@ class Manifest:
 
 def read_manifest(file: Path | str, *, classes: Sequence[str] | None = None) -> Manifest:
     """Read a manifest. Classes are ``classes``, else ``classes.txt`` beside it, else the labels that occur.
+
+    A row without a label takes that of its ISIC 2019 ``diagnosis``.
 
     Raises ManifestError when the file is missing, has no photo, lacks the path column or leaves a path empty.
     """
@@ -117,7 +127,13 @@ def _row(number: int, record: dict[str, str]) -> Row:
     values = {name: (record.get(name) or "").strip() for name in Row.__dataclass_fields__ if name != "number"}
     if not values["path"]:
         raise ManifestError(f"Row {number}: the path is empty.")
+    values["label"] = values["label"] or ISIC_LABELS.get((record.get("diagnosis") or "").strip(), UNLABELLED)
     return Row(number=number, **values)
+
+
+def family_of(source: str) -> str:
+    """padufes_sanderengel -> padufes."""
+    return source.partition("_")[0]
 
 
 def read_conditions(manifest: Manifest) -> dict[str, dict[str, str]]:

@@ -29,7 +29,13 @@ def _register_train(subparsers: argparse._SubParsersAction) -> None:
     )
     train.add_argument("config", type=Path, help="TOML file with the fields of ml.training.train.TrainConfig")
     train.add_argument("--manifest", type=Path, required=True, help="CSV of labelled photos with a part column")
-    train.add_argument("--extra", type=Path, help="CSV of further photos for the teacher; labels are not used")
+    train.add_argument(
+        "--extra",
+        type=Path,
+        help="CSV of further photos; those with a label or an ISIC 2019 diagnosis stand in for their class and family "
+        "of sources, the others are for the teacher; photos that look like validation or test are left out",
+    )
+    train.add_argument("--extra-source", default="", metavar="NAME", help="source of further photos that state none")
     train.add_argument("--out", type=Path, help="run folder (default: var/runs/<name of the config>)")
     train.add_argument("--init", help="none, pretrained, packaged, inherit[:FILE] or a weights file")
     train.add_argument("--pretrained", action="store_true", help="same as --init pretrained (needs a connection)")
@@ -66,6 +72,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
 def run_train(args: argparse.Namespace) -> int:
     """Train; 1 and one sentence when the manifest or a setting is wrong."""
     from ml.data.manifest import ManifestError, check_manifest, read_manifest
+    from ml.training.further import read_further
     from ml.training.train import Trainer, select_photos
 
     try:
@@ -73,10 +80,10 @@ def run_train(args: argparse.Namespace) -> int:
         manifest = read_manifest(args.manifest)
         check_manifest(manifest, progress=_bar)
         packed, served = _pack(manifest), _pack(manifest, erase=False)
+        extra = args.extra and read_further(args.extra, manifest, source=args.extra_source, progress=_bar)
     except (ManifestError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    extra = read_manifest(args.extra) if args.extra else None
     trainer = Trainer(
         config,
         list(manifest.classes),

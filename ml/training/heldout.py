@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.data.manifest import Manifest, Row
+from ml.data.manifest import Manifest, Row, family_of
 from ml.data.pack import Packed
 from ml.ensemble import softmax, vote
 from ml.evaluation.decisions import fit_temperature
@@ -56,11 +56,6 @@ def hold_out(manifest: Manifest, source: str, *, family: bool = False) -> Held:
     known = np.array([row.label in classes for row in rows])
     test = np.flatnonzero(away & np.array([row.label in tested for row in rows]))
     return Held(named, train, np.flatnonzero(usable & known & (parts == "val")), test, classes, tested)
-
-
-def family_of(source: str) -> str:
-    """padufes_sanderengel -> padufes."""
-    return source.partition("_")[0]
 
 
 def choose_sources(manifest: Manifest, wanted: Sequence[str] = (), *, family: bool = False) -> list[Held]:

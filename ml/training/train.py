@@ -18,12 +18,13 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ml.data.manifest import UNLABELLED, Manifest
+from ml.data.manifest import Manifest
 from ml.data.pack import Packed
 from ml.training.augment import augment_batch, center_view, random_crop
 from ml.training.board import Board
 from ml.training.discriminant import fit_discriminant
 from ml.training.distill import Distiller
+from ml.training.further import Kin
 from ml.training.loader import prefetch
 from ml.training.mix import mix_batch
 from ml.training.networks import bf16_helps, build_network, input_statistics, split_features
@@ -109,9 +110,9 @@ class Photos:
 
 
 def select_photos(manifest: Manifest, packed: Packed, part: str | None) -> Photos:
-    """Photos of one part; ``None`` takes every row without looking at labels."""
+    """Photos of one part; ``None`` takes every row."""
     rows = [i for i, row in enumerate(manifest.rows) if part is None or row.part == part]
-    names = [UNLABELLED if part is None else manifest.rows[i].label for i in rows]
+    names = [manifest.rows[i].label for i in rows]
     index = {slug: number for number, slug in enumerate(manifest.classes)}
     sources = np.array([manifest.rows[i].source for i in rows])
     return Photos(packed, np.array([index.get(name, NO_LABEL) for name in names]), np.array(rows), sources)
@@ -136,6 +137,7 @@ class Trainer:
         )
         self.net = self.net.to(memory_format=torch.channels_last)
         _freeze_early(self.net, config.freeze)
+        self.kin = Kin(train.labels, train.sources, extra.labels, extra.sources) if extra else None
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1) for v in input_statistics(self.net))
         self.bf16 = config.precision == "bf16" or (config.precision == "auto" and bf16_helps(config.architecture))
         self.class_weights = class_weights(train.labels, len(classes), config.balance)
@@ -244,30 +246,28 @@ class Trainer:
         return mix_batch(images, labels, len(self.classes), generator)
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        """One epoch: labelled photos (>= 0) as ``balance`` says, unlabelled ones as -1 - index."""
+        """One epoch: photos (>= 0) as ``balance`` says, further ones as -1 - index: kin, and some for a teacher."""
         config, factor = self.config, None
         if config.source_power:
             factor = _source_weight(self.train) ** config.source_power
         order = draw_epoch(self.train.labels, config.balance, rng, seed=config.seed, factor=factor)
+        if self.kin:
+            order = self.kin.widen(order, rng)
         if self.extra and self.distiller:
             count = min(len(self.extra), round(self.config.extra_share * len(order)))
             order = np.concatenate([order, -1 - rng.choice(len(self.extra), count, replace=False)])
         return rng.permutation(order)
 
     def _load(self, batch: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        photos = [self._photo(int(i)) for i in batch]
-        images = torch.stack([random_crop(photo, self._size(), rng) for photo in photos])
-        labels = torch.tensor([int(self.train.labels[i]) if i >= 0 else NO_LABEL for i in batch])
+        found = [(self.train, i) if i >= 0 else (self.extra, -1 - i) for i in map(int, batch)]
+        images = torch.stack([random_crop(kind.packed[int(kind.rows[i])], self._size(), rng) for kind, i in found])
+        labels = torch.tensor([int(kind.labels[i]) for kind, i in found])
         return augment_batch(images, generator), labels
 
     def _size(self) -> int:
         """Progressive resizing: small photos first, which costs a fraction; the last epochs see them larger."""
         late = self.epoch >= round(self.config.epochs * (1 - self.config.final_share))
         return self.config.final_size if self.config.final_size and late else self.config.size
-
-    def _photo(self, index: int) -> np.ndarray:
-        source, index = (self.train, index) if index >= 0 else (self.extra, -1 - index)
-        return source.packed[int(source.rows[index])]
 
     def _normalise(self, images: Tensor) -> Tensor:
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
