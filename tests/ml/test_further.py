@@ -46,7 +46,8 @@ def test_shares_of_classes_and_families_stay_and_every_photo_is_as_likely() -> N
     first = wide[order < 10]
     assert (first < 0).mean() == pytest.approx(0.75, abs=0.02)
     counts = np.bincount(-1 - first[first < 0], minlength=35)
-    assert not counts[30:].any() and counts[:30].min() > 60  # 100 each on average, none without a label
+    assert not counts[30:].any()
+    assert counts[:30].min() > 60
 
 
 def test_a_copy_of_a_judged_photo_is_left_out(drawn: Path, tmp_path: Path) -> None:
@@ -71,7 +72,9 @@ def test_a_missing_further_photo_stops_training_with_its_row(drawn: Path, tmp_pa
     config.write_text('architecture = "mobilenetv3_small_050"\ndistill = 0.0\nepochs = 1\n')
     out = tmp_path / "run"
     code = main(["train", str(config), "--manifest", str(drawn), "--extra", str(file), "--out", str(out)])
-    assert code == 1 and "Row 2" in capsys.readouterr().err and not out.exists()
+    assert code == 1
+    assert "Row 2" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_further_photo_is_trained_on_with_its_label(drawn: Path, tmp_path: Path) -> None:
