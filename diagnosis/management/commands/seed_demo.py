@@ -56,11 +56,16 @@ CLINICS: dict[str, dict[str, Any]] = {
     "derma3@demo.example": {"full_name": "Dr Third Reader", "licence_number": "DEMO-3", "licence_country": "ES"},
 }
 ADULT = {"country": "GB", "red_flags": ["none"], "age_band": "40_49", "skin_type": "II"}
+# Spots of a size that the release has an opinion on: larger drawn ones look like no photo of skin that it knows.
 CASES: tuple[tuple[dict[str, Any], dict[str, Any], bool], ...] = (
-    ({"tone": 1, "seed": 1, "radius": 0.13}, {**ADULT, "site": "arm", "duration": "over_1_year"}, False),
-    ({"tone": 1, "seed": 1}, {**ADULT, "site": "arm", "duration": "over_1_year", "changes": ["size"]}, False),
+    ({"tone": 1, "seed": 1, "radius": 0.08}, {**ADULT, "site": "arm", "duration": "over_1_year"}, False),
     (
-        {"tone": 0, "seed": 2, "spot": (60, 40, 38), "radius": 0.22},
+        {"tone": 1, "seed": 1, "radius": 0.1},
+        {**ADULT, "site": "arm", "duration": "over_1_year", "changes": ["size"]},
+        False,
+    ),
+    (
+        {"tone": 0, "seed": 3, "spot": (60, 40, 38), "radius": 0.1},
         {
             **ADULT,
             "site": "back",
