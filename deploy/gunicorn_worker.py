@@ -14,6 +14,8 @@ from gunicorn.workers.gthread import ThreadWorker
 # A request may take this long in any case; a longer one must arrive at the rate of a bad mobile connection.
 GRACE_SECONDS = float(os.environ.get("REQUEST_GRACE_SECONDS", "20"))
 BYTES_PER_SECOND = 8 * 1024
+# So much of a body that a refusal left unread is still read, for at most so long. gunicorn stops at 64 KB.
+DRAIN_BYTES, DRAIN_SECONDS = 32 * 1024 * 1024, 5.0
 
 
 class PacedSocket:
@@ -54,3 +56,10 @@ class PacedWorker(ThreadWorker):
             conn.sock = PacedSocket(conn.sock)
         conn.sock.restart()
         return super().handle(conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """True when the connection goes on. A photo that was refused unread must not cost the client its next request.
+
+        The answer has said already that the connection stays.
+        """
+        return keepalive and bool(conn.parser.finish_body(time.monotonic() + DRAIN_SECONDS, DRAIN_BYTES))

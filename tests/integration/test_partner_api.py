@@ -97,6 +97,12 @@ def slow_upload(address: str, headers: dict[str, str]) -> bytes:
         return said
 
 
+def refused_photos(address: str) -> list[int]:
+    """What the server says, over one connection, to two photos with a wrong key: it answers without reading them."""
+    with httpx.Client(base_url=address, headers={"Authorization": "Bearer wrong"}, timeout=30) as client:
+        return [client.post(URL, files={"photos": ("p.jpg", bytes(300_000))}).status_code for _ in range(2)]
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.django_db(transaction=True)
 def test_slow_uploads_end_with_a_problem_and_hold_up_nobody(stack):
@@ -110,6 +116,7 @@ def test_slow_uploads_end_with_a_problem_and_hold_up_nobody(stack):
     assert httpx.get(f"{address}/health/live", timeout=15).status_code == 200
     for thread in threads:
         thread.join()
+    assert refused_photos(address) == [401, 401]
     assert all(b" 408 " in answer and b"application/problem+json" in answer for answer in said), said[0][:300]
     assert not Case.objects.exists()
     assert not CaseImage.objects.exists()
