@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from ml.releases.loader import DEFAULT_RELEASE
+
 BATCHES = "1,2,4,8,16,32,64"
 LOAD_FILE = Path("var/benchmarks/load.json")
 
@@ -22,7 +24,8 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         "stand even on a busy machine; milliseconds need a quiet one.",
         epilog="The figures of docs/BENCHMARKS.md: make load, then python -m ml benchmark --write docs/BENCHMARKS.md",
     )
-    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r3)")
+    default = f"default: SMARTDERMA_RELEASE, else {DEFAULT_RELEASE}"
+    parser.add_argument("--release", help=f"name or folder of a release ({default})")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: INFERENCE_DEVICE, else auto")
     parser.add_argument("--rounds", type=_positive, default=30, help="turns of each contestant (default: 30)")
     parser.add_argument("--batches", type=_numbers, default=BATCHES, help=f"photos at once (default: {BATCHES})")

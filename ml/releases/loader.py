@@ -91,7 +91,7 @@ class Release:
 
 
 def active_name() -> str:
-    """Name of the release this process should serve: ``SMARTDERMA_RELEASE``, else ``r4``."""
+    """Name of the release this process should serve: ``SMARTDERMA_RELEASE``, else ``DEFAULT_RELEASE``."""
     return os.environ.get("SMARTDERMA_RELEASE") or DEFAULT_RELEASE
 
 
