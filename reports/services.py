@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +23,7 @@ from diagnosis.facts import CaseFacts, facts_of_case
 from diagnosis.models import Analysis, Case, Review, WebhookEndpoint, WebhookEvent
 from diagnosis.services import event_publish
 from diagnosis.services.files import files_vanish_on_failure
+from diagnosis.services.steps import report_owners
 from reports.certificates import Identity, signing_identity
 from reports.context import report_context, usual_paper
 from reports.models import Report, SigningCertificate, verification_code
@@ -58,11 +61,6 @@ def report_render(
     return _found(wish) or _report_create(wish, facts)
 
 
-def report_latest(*, case: Case, language: str | None = None, paper: str | None = None) -> Report | None:
-    """The signed report of a case as it stands now if it was already made, without anybody's name on it."""
-    return _found(_wish(case, facts_of_case(case), language, paper, ""))
-
-
 def report_bytes(*, report: Report) -> bytes:
     """The stored file. Raises FileNotFoundError where it is gone."""
     with report.file.open("rb") as file:
@@ -71,7 +69,8 @@ def report_bytes(*, report: Report) -> bytes:
 
 def reports_missing() -> list[uuid.UUID]:
     """Cases with news of the last hour, a result or a signed opinion, that have no report since and await one."""
-    now, awaited = timezone.now(), _awaited()
+    now, owners = timezone.now(), report_owners(WebhookEndpoint.objects.active())
+    awaited = reduce(or_, (Q(case__partner=partner, case__sandbox=sandbox) for partner, sandbox in owners))
     span = (now - SWEEP_FOR, now - SWEEP_AFTER)
     news = (
         (Analysis.objects.filter(status=Analysis.Status.DONE), "finished_at"),
@@ -83,14 +82,6 @@ def reports_missing() -> list[uuid.UUID]:
         late = rows.filter(awaited, ~Exists(since), **{f"{when}__range": span})
         found += late.order_by(when).values_list("case", flat=True)[:SWEPT_AT_ONCE]
     return list(dict.fromkeys(found))
-
-
-def _awaited() -> Q:
-    """Whose reports are made unasked; see `diagnosis.services.steps.report_send`."""
-    hearing = WebhookEndpoint.objects.hearing(WebhookEvent.REPORT_READY)
-    partners = {sandbox: {one.partner_id for one in hearing if one.sandbox == sandbox} for sandbox in (False, True)}
-    told = [Q(case__partner__in=those, case__sandbox=sandbox) for sandbox, those in partners.items()]
-    return Q(case__partner=None) | told[0] | told[1]
 
 
 def _wish(case: Case, facts: CaseFacts, language: str | None, paper: str | None, person_name: str) -> dict[str, Any]:

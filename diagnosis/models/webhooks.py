@@ -45,10 +45,6 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         """Those of a case's partner; a patient's own case has none."""
         return self.filter(partner=case.partner_id, sandbox=case.sandbox)
 
-    def hearing(self, event: str) -> list[WebhookEndpoint]:
-        """The active ones that want to hear of an event."""
-        return [endpoint for endpoint in self.active() if endpoint.wants(event)]
-
     def unmailed(self) -> WebhookEndpointQuerySet:
         """Switched off by us, and nobody has told the partner yet."""
         return self.filter(

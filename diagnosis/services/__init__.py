@@ -118,6 +118,7 @@ from diagnosis.services.webhook_deliveries import (
     endpoint_tell,
     endpoint_test,
     event_publish,
+    result_publish,
     webhook_log_expire,
     webhooks_sweep,
 )
@@ -231,6 +232,7 @@ __all__ = [
     "request_release",
     "requests_expire",
     "requests_forget",
+    "result_publish",
     "review_due",
     "review_request",
     "review_sign",

@@ -33,9 +33,9 @@ from diagnosis.models import (
 )
 from diagnosis.services.files import case_photos_forget, files_vanish_on_failure
 from diagnosis.services.notices import case_notice
-from diagnosis.services.steps import WrongState, case_apply_triage, fields_check, report_send
+from diagnosis.services.steps import WrongState, case_apply_triage, fields_check
 from diagnosis.services.vectors import vector_store
-from diagnosis.services.webhook_deliveries import event_publish
+from diagnosis.services.webhook_deliveries import event_publish, result_publish
 from smartderma.leases import lost_work, send_again
 
 if TYPE_CHECKING:
@@ -83,10 +83,9 @@ def analysis_complete(*, analysis: Analysis, assessment: Assessment) -> bool:
         case_apply_triage(case=case, result=assessment.triage)
         case.save()
         CaseEvent.objects.create(case=case, kind=EventKind.ANALYSED)
-        event_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
+        result_publish(event=WebhookEvent.ANALYSIS_SUCCEEDED, case=case, analysis_id=analysis.pk)
         case_notice(case=case, kind=NoticeKind.RESULT_READY, event=analysis)
         photos_forget_if_asked(case=case)
-        report_send(case=case)
     return True
 
 

@@ -32,9 +32,9 @@ from diagnosis.models import (
 from diagnosis.services.analyses import photos_forget_if_asked
 from diagnosis.services.cases import PartnerTerms, case_submit
 from diagnosis.services.reviews import review_request
-from diagnosis.services.steps import WrongState, report_send, review_due
+from diagnosis.services.steps import WrongState, review_due
 from diagnosis.services.uploads import upload_erase
-from diagnosis.services.webhook_deliveries import event_publish
+from diagnosis.services.webhook_deliveries import result_publish
 
 # The pseudonymous reader of the sandbox: an account that nobody can log in with.
 SANDBOX_READER = "sandbox-reader@sandbox.invalid"
@@ -107,9 +107,11 @@ def duplicate_find(
 
     Other answers or another patient make another case: the urgency depends on the answers, and a record on the person.
     """
-    same_first = CaseImage.objects.of_key(key).filter(position=0, pixel_sha256=photos[0].pixel_sha256)
-    cases = Case.objects.filter(pk__in=same_first.values("case"), external_patient=external_patient)
-    for case in cases.prefetch_related("images", "analyses")[:CANDIDATES]:
+    # As `of_key`, but found by the index of the pixels: that of a partner's cases would be walked from end to end.
+    own = {"case__partner": key.partner_id, "case__sandbox": key.sandbox, "case__external_patient": external_patient}
+    same_first = CaseImage.objects.filter(**own, position=0, pixel_sha256=photos[0].pixel_sha256)
+    newest = same_first.select_related("case").prefetch_related("case__images", "case__analyses")
+    for case in [image.case for image in newest.order_by("-created_at")[:CANDIDATES]]:
         found = case.latest_analysis
         same = [image.pixel_sha256 for image in case.images.all()] == [photo.pixel_sha256 for photo in photos]
         usable = found is not None and found.status != Analysis.Status.FAILED
@@ -170,8 +172,7 @@ def sandbox_review(*, case: Case) -> Review:
         else (EventKind.REVIEW_AMENDED, WebhookEvent.REVIEW_AMENDED)
     )
     CaseEvent.objects.create(case=case, kind=kind)
-    event_publish(event=news, case=case, review_id=review.pk)
-    report_send(case=case)
+    result_publish(event=news, case=case, review_id=review.pk)
     return review
 
 

@@ -28,8 +28,8 @@ from diagnosis.services.claims import case_take
 from diagnosis.services.files import case_photos_forget
 from diagnosis.services.notices import case_notice
 from diagnosis.services.photo_requests import photo_requests_withdraw
-from diagnosis.services.steps import WrongState, report_send, review_due
-from diagnosis.services.webhook_deliveries import event_publish
+from diagnosis.services.steps import WrongState, review_due
+from diagnosis.services.webhook_deliveries import result_publish
 
 KINDS = {
     ReviewState.WAITING: Read.Kind.FIRST,
@@ -196,7 +196,6 @@ def _tell(case: Case, review: Review, *, actor: User) -> None:
     kind = EventKind.REVIEW_SIGNED if first else EventKind.REVIEW_AMENDED
     CaseEvent.objects.create(case=case, kind=kind, actor=actor)
     news = WebhookEvent.REVIEW_COMPLETED if first else WebhookEvent.REVIEW_AMENDED
-    event_publish(event=news, case=case, review_id=review.pk)
+    result_publish(event=news, case=case, review_id=review.pk)
     mail = NoticeKind.REVIEW_SIGNED if first else NoticeKind.REVIEW_AMENDED
     case_notice(case=case, kind=mail, event=review)
-    report_send(case=case)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
@@ -41,14 +43,18 @@ def fields_check(*, row: Model) -> None:
     row.full_clean(exclude=relations, validate_unique=False, validate_constraints=False)
 
 
-def report_send(*, case: Case) -> None:
-    """Have the report made where somebody waits for it: the patient, or a partner who hears of `report.ready`.
+def report_owners(endpoints: Iterable[WebhookEndpoint]) -> set[tuple[uuid.UUID | None, bool]]:
+    """(partner, sandbox) of those whose reports are made unasked: patients, and who hears of `report.ready`.
 
-    Other partners fetch few of their reports; drawing one costs several times the work of judging the photo, and is
-    done when it is asked for (docs/decisions/0020).
+    `endpoints`: the active ones. Other partners fetch few of their reports; drawing one costs several times the work of
+    judging the photo, and is done when it is asked for (docs/decisions/0020).
     """
-    if case.partner_id and not WebhookEndpoint.objects.of_case(case).hearing(WebhookEvent.REPORT_READY):
-        return
+    hearing = [endpoint for endpoint in endpoints if endpoint.wants(WebhookEvent.REPORT_READY)]
+    return {(None, False), *((endpoint.partner_id, endpoint.sandbox) for endpoint in hearing)}
+
+
+def report_send(*, case: Case) -> None:
+    """Have the report made, after commit."""
     from reports.tasks import render_report_task  # reports import diagnosis
 
     render_report_task.delay_on_commit(str(case.pk))

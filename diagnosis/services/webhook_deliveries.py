@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from diagnosis.models import Case, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
-from diagnosis.services.steps import WrongState
+from diagnosis.services.steps import WrongState, report_owners, report_send
 from diagnosis.services.webhook_endpoints import endpoint_disable, endpoint_disabled_tell
 from smartderma.outbound import Answer
 
@@ -38,12 +38,26 @@ def event_publish(*, event: str, case: Case, **ids: Any) -> list[WebhookDelivery
 
     `data` holds ids only; the receiver fetches the rest with its key. A message about an erased case outlives it.
     """
-    if case.partner_id is None:
-        return []
-    erased = event == WebhookEvent.DATA_ERASED
+    return _event_write(_endpoints(case), event, case, ids)
+
+
+@transaction.atomic
+def result_publish(*, event: str, case: Case, **ids: Any) -> None:
+    """`event_publish` of what changes the report, which is made where somebody waits for it."""
+    endpoints = _endpoints(case)
+    _event_write(endpoints, event, case, ids)
+    if (case.partner_id, case.sandbox) in report_owners(endpoints):
+        report_send(case=case)
+
+
+def _endpoints(case: Case) -> list[WebhookEndpoint]:
+    return list(WebhookEndpoint.objects.of_case(case).active()) if case.partner_id else []
+
+
+def _event_write(endpoints: list[WebhookEndpoint], event: str, case: Case, ids: Ids) -> list[WebhookDelivery]:
+    about = None if event == WebhookEvent.DATA_ERASED else case
     data = {"case_id": str(case.pk), **{name: _text(value) for name, value in ids.items()}}
-    hearing = WebhookEndpoint.objects.of_case(case).hearing(event)
-    return [_delivery_create(endpoint, event, data, None if erased else case) for endpoint in hearing]
+    return [_delivery_create(endpoint, event, data, about) for endpoint in endpoints if endpoint.wants(event)]
 
 
 def endpoint_test(*, endpoint: WebhookEndpoint) -> WebhookDelivery:

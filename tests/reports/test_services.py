@@ -5,7 +5,7 @@ import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import call, patch
 
 import pytest
 from django.core.files.storage import default_storage
@@ -15,8 +15,7 @@ from pypdf import PdfReader
 
 from accounts.models import AccessLog
 from diagnosis import access, services
-from diagnosis.models import Case
-from diagnosis.services.steps import report_send
+from diagnosis.models import Case, WebhookEvent
 from reports.certificates import Identity, make_certificate, signing_identity
 from reports.context import grouped
 from reports.models import Report
@@ -25,7 +24,6 @@ from reports.services import (
     facts_digest,
     pdf_from_facts,
     report_bytes,
-    report_latest,
     report_render,
     reports_missing,
 )
@@ -190,18 +188,6 @@ def test_a_name_is_seen_by_the_patient_only():
     assert not Report.objects.visible_to(reader).filter(pk=report.pk).exists()
 
 
-def test_the_latest_report_is_the_one_of_the_case_as_it_stands_and_nameless():
-    case = factories.case_done()
-    assert report_latest(case=case) is None
-    report_render(case=case, person_name="Ana Example")
-    assert report_latest(case=case) is None
-    report = report_render(case=case)
-    assert report_latest(case=case, language="en", paper="a4") == report
-    assert report_latest(case=case, paper="letter") is None
-    Case.objects.filter(pk=case.pk).update(tier="urgent", tier_rank=3)
-    assert report_latest(case=Case.objects.get(pk=case.pk)) is None
-
-
 def test_every_file_is_signed_and_carries_its_code():
     report = report_render(case=factories.case_done())
     content = report_bytes(report=report)
@@ -230,7 +216,6 @@ def test_an_unsigned_report_of_old_stays_and_is_not_given_out_as_new():
     case = factories.case_done()
     old = report_render(case=case)
     Report.objects.filter(pk=old.pk).update(certificate=None, code=None, paper="")
-    assert report_latest(case=case) is None
     assert report_render(case=case) != old
     assert report_bytes(report=Report.objects.get(pk=old.pk)).startswith(b"%PDF")
 
@@ -308,19 +293,17 @@ def test_a_report_whose_task_was_lost_is_found_by_the_sweep(time_machine):
     [(["report.ready"], False, True), ([], False, True), (["analysis.failed"], False, False), ([], True, False)],
 )
 def test_a_partner_has_reports_drawn_unasked_only_where_it_hears_of_them(
-    hears, sandbox, unasked, settings, time_machine, django_capture_on_commit_callbacks
+    hears, sandbox, unasked, settings, time_machine
 ):
     settings.WEBHOOKS_TO_PRIVATE_ADDRESSES = True
     partner, quiet = factories.PartnerFactory.create_batch(2)
     services.endpoint_create(partner=partner, url="http://127.0.0.1:9/", events=hears, sandbox=sandbox)
     case, other = factories.case_done(partner=partner), factories.case_done(partner=quiet)
     patients = factories.case_done()
-    sent = []
-    for one in (case, other, patients):
-        with django_capture_on_commit_callbacks() as callbacks:
-            report_send(case=one)
-        sent.append(len(callbacks))
-    assert sent == [int(unasked), 0, 1]
+    with patch.object(render_report_task, "delay_on_commit") as sent:
+        for one in (case, other, patients):
+            services.result_publish(event=WebhookEvent.REVIEW_COMPLETED, case=one)
+    assert sent.mock_calls == [call(str(one.pk)) for one in ([case] if unasked else []) + [patients]]
     time_machine.move_to(timezone.now() + timedelta(minutes=3))
     assert set(reports_missing()) == {patients.pk, *([case.pk] if unasked else [])}
     assert report_render(case=other).file.size, "whoever asks has it made"
