@@ -58,6 +58,7 @@ RESULT_PARTS = (
     Prefetch("analyses__findings", PhotoFinding.objects.select_related("image").with_map_names()),
 )
 CASE_PARTS = (*STARTED_PARTS, *RESULT_PARTS)
+PARTNER_PARTS = ("predictions", "findings", "case__reviews")  # what the API shows of an analysis
 VISIT_PARTS = ("images", "analyses__predictions", "reviews")  # what a line of a spot's timeline shows
 
 
@@ -123,7 +124,7 @@ def partner_key_get(user: User, key_id: uuid.UUID) -> PartnerKey:
 def partner_analyses(key: PartnerKey) -> AnalysisQuerySet:
     """The analyses of a key's partner by the age of their cases, newest first, with what a list shows of them."""
     found = Analysis.objects.of_key(key).annotate(sent_at=F("case__created_at"))
-    return found.select_related("case").prefetch_related("predictions", "findings", "case__reviews")
+    return found.select_related("case").prefetch_related(*PARTNER_PARTS)
 
 
 def partner_analysis_get(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis:
@@ -131,9 +132,13 @@ def partner_analysis_get(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis:
     return _one(partner_analyses(key), analysis_id)
 
 
-def partner_analysis_is_over(key: PartnerKey, analysis_id: uuid.UUID) -> bool:
-    """True once there is no more to wait for, also when it was erased meanwhile."""
-    return not Analysis.objects.of_key(key).filter(pk=analysis_id, status__in=["queued", "running"]).exists()
+def partner_analysis_if_over(key: PartnerKey, analysis_id: uuid.UUID) -> Analysis | None:
+    """The same once there is no more to wait for; None until then, for one query. Raises Http404."""
+    analysis = _one(Analysis.objects.of_key(key).select_related("case"), analysis_id)
+    if not analysis.is_over:
+        return None
+    prefetch_related_objects([analysis], *PARTNER_PARTS)
+    return analysis
 
 
 def partner_cases(key: PartnerKey) -> CaseQuerySet:

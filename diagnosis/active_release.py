@@ -15,16 +15,24 @@ from ml.releases.loader import Release, ReleaseError, list_releases, release_inf
 
 log = structlog.get_logger(__name__)
 TRY_AGAIN_SECONDS = 60
+Rows = dict[str, ModelRelease]
 _last_good = ""  # the release that this process served last
 _refused: dict[str, float] = {}  # releases that this process could not load, and when
 
 
 def active_release() -> str:
     """RELEASE_OVERRIDE where it is set, else what operators activated, else SMARTDERMA_RELEASE."""
-    if settings.RELEASE_OVERRIDE:
-        return settings.RELEASE_OVERRIDE
-    row = ModelRelease.objects.filter(active=True).first()
-    return row.name if row else settings.MODEL_RELEASE
+    return _active_of(_found_good())
+
+
+def _found_good() -> Rows:
+    """What workers checked and found good, by name; the active one is among them (by constraint)."""
+    return {row.name: row for row in ModelRelease.objects.filter(check_state=ModelRelease.Check.GOOD)}
+
+
+def _active_of(good: Rows) -> str:
+    active = next((name for name, row in good.items() if row.active), settings.MODEL_RELEASE)
+    return settings.RELEASE_OVERRIDE or active
 
 
 def usable_release() -> str:
@@ -34,15 +42,16 @@ def usable_release() -> str:
     no release can be loaded.
     """
     global _last_good
-    wanted = active_release()
-    if not _is_refused(wanted) and _loads(wanted):
+    good = _found_good()
+    wanted = _active_of(good)
+    if not _is_refused(wanted) and _loads(wanted, good):
         _last_good = wanted
         return wanted
     for name in _others(wanted):
-        if _loads(name):
+        if _loads(name, good):
             _last_good = name
             return name
-    _require(wanted)  # says why
+    _require(wanted, good)  # says why
     return wanted
 
 
@@ -59,10 +68,10 @@ def _others(wanted: str) -> Iterator[str]:
             yield name
 
 
-def _loads(name: str) -> bool:
+def _loads(name: str, good: Rows) -> bool:
     """True when the engine is in memory, may be used here, and is what a worker checked before."""
     try:
-        _require(name)
+        _require(name, good)
         problem = ""
     except SoftTimeLimitExceeded:
         raise
@@ -76,11 +85,11 @@ def _loads(name: str) -> bool:
     return not problem
 
 
-def _require(name: str) -> None:
+def _require(name: str, good: Rows) -> None:
     """Load a release. Raises ReleaseError or EngineError where it may not or cannot serve."""
     release = assessment.load_engine(name).release
     require_permission(release)
-    if not _are_the_checked_ones(name, release.digest):
+    if not _are_the_checked_ones(name, release.digest, good):
         raise ReleaseError("Its files are not those that were checked.")
 
 
@@ -91,9 +100,9 @@ def require_permission(release: Release) -> None:
         raise ReleaseError(sentence)
 
 
-def _are_the_checked_ones(name: str, digest: str) -> bool:
+def _are_the_checked_ones(name: str, digest: str, good: Rows) -> bool:
     """What a setting names may serve without a check; what an operator activated has to stay as it was checked."""
-    row = ModelRelease.objects.filter(name=name, check_state=ModelRelease.Check.GOOD).first()
+    row = good.get(name)
     if row is None or (not row.active and name in (settings.RELEASE_OVERRIDE, settings.MODEL_RELEASE)):
         return True
     return row.digest == digest
@@ -108,10 +117,10 @@ def may_use(name: str) -> bool:
         require_permission(release)
     except ReleaseError:
         return False
-    if name == active_release():
-        return _are_the_checked_ones(name, release.digest)
-    good = ModelRelease.objects.filter(name=name, check_state=ModelRelease.Check.GOOD)
-    return good.filter(digest=release.digest).exists()
+    good = _found_good()
+    if name == _active_of(good):
+        return _are_the_checked_ones(name, release.digest, good)
+    return name in good and good[name].digest == release.digest
 
 
 def _refuse(name: str, problem: str) -> None:

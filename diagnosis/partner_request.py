@@ -84,7 +84,7 @@ class Asked:
         Batches and the sandbox have the lane that nobody waits for. So does another release than the active one: beside
         the patients it would push the active one out of the workers' memory.
         """
-        beside = values["release"] not in ("", active_release())
+        beside = values["release"] and values["release"] != active_release()
         terms = PartnerTerms(
             sandbox=sandbox,
             keep_photos=values["store_image"],

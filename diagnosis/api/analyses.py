@@ -171,13 +171,13 @@ class AnalysisViewSet(PartnerResource):
         Waits for the result up to `seconds`, if a place to wait is free; says so only when it did.
         """
         key = key_of(request)
-        waited = wait_for(pk, lambda: access.partner_analysis_is_over(key, pk), seconds)
-        analysis = access.partner_analysis_get(key, pk)
+        waited, over = wait_for(pk, lambda: access.partner_analysis_if_over(key, pk), seconds)
+        analysis = over or access.partner_analysis_get(key, pk)
         headers = {"Location": reverse("analysis-detail", args=[pk])}
         if waited:
             headers["Preference-Applied"] = f"wait={seconds}"
         body = AnalysisBody(analysis, context={"duplicate": duplicate}).data
-        if duplicate or (waited and analysis.is_over):
+        if duplicate or over:
             return Response(body, headers=headers)
         return Response(body, status=status.HTTP_202_ACCEPTED, headers={**headers, "Retry-After": RETRY_SECONDS})
 
@@ -231,7 +231,7 @@ def joined(upload: Upload) -> bytes:
 
 def first_analysis(case: Case) -> uuid.UUID:
     """The analysis that the request made; later ones of the same case have other ids."""
-    return min(case.analyses.all(), key=lambda analysis: analysis.queued_at).pk
+    return case.analyses.order_by("queued_at").values_list("pk", flat=True)[0]
 
 
 def quota_problem(error: QuotaExceeded) -> Problem:

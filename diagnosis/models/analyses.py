@@ -33,7 +33,7 @@ class AnalysisQuerySet(VisibleQuerySet, LeasedQuerySet):  # type: ignore[overrid
         token = uuid.uuid4()
         taken = self.filter(pk__in=pks).take(claim_token=token, attempts=F("attempts") + 1, started_at=timezone.now())
         mine = self.filter(pk__in=pks, claim_token=token)
-        return list(mine.select_related("case").order_by("queued_at")) if taken else []
+        return list(mine.select_related("case").prefetch_related("case__images").order_by("queued_at")) if taken else []
 
     def untried(self, lane: str) -> AnalysisQuerySet:
         """Waiting in a lane, and no worker has tried them yet."""

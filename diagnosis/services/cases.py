@@ -57,9 +57,6 @@ def case_submit(
     """
     owner = {"patient": patient, "partner": partner}
     key = submission_key or uuid.uuid4()
-    earlier = Case.objects.filter(submission_key=key, **owner).first()
-    if earlier:
-        return earlier
     try:
         with files_vanish_on_failure() as stored, transaction.atomic():
             fields = {**owner, **_partner_fields(partner, terms)}
@@ -68,8 +65,8 @@ def case_submit(
                 image_create(case=case, position=position, photo=photo, stored=stored)
             CaseEvent.objects.create(case=case, kind=EventKind.SUBMITTED, actor=patient)
             analysis_queue(case=case, lane=_lane(partner, terms), release=terms.release if terms else "")
-    except IntegrityError:
-        return Case.objects.get(submission_key=key, **owner)  # a parallel request was faster
+    except IntegrityError:  # the constraint knows what was sent before, also by a request that runs beside this one
+        return Case.objects.get(submission_key=key, **owner)
     return case
 
 

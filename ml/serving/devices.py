@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+from functools import cache
 from pathlib import Path
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -45,6 +46,7 @@ def _cuda_problem() -> str:
     return "" if torch.cuda.is_available() else "PyTorch sees no CUDA device"
 
 
+@cache
 def has_torch() -> bool:
     """True where PyTorch and timm are installed; imports neither."""
     return all(importlib.util.find_spec(name) for name in ("torch", "timm"))

@@ -6,9 +6,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from diagnosis import access
+from diagnosis import access, services
+from diagnosis.images import inspect_upload
+from diagnosis.inference import run_analysis
 from diagnosis.models import Analysis, Batch
-from tests.kit import factories
+from tests.diagnosis.test_api import URL, body
+from tests.kit import factories, photos
 
 pytestmark = pytest.mark.django_db
 V1 = "/api/v1"
@@ -23,9 +26,7 @@ def key_and_auth(partner):
 
 def queries_of(client, url: str, auth: dict[str, str]) -> int:
     client.get(url, headers=auth)  # the first request of the day also makes its row of usage
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         assert client.get(url, headers=auth).status_code == 200
     return len(captured)
 
@@ -44,6 +45,37 @@ def test_one_analysis_takes_few_queries(client, partner, key_and_auth):
     _key, auth = key_and_auth
     case = factories.case_done(partner=partner)
     assert queries_of(client, f"{V1}/analyses/{case.analyses.get().pk}", auth) <= 7
+
+
+def test_a_photo_takes_few_queries_from_its_upload_to_its_stored_result(client, key_and_auth, toy_release):
+    """Each of them is time that somebody waits. A second photo: the first one of a day also makes its row of usage."""
+    _key, auth = key_and_auth
+    client.post(URL, body(photos.skin(seed=1)), headers=auth)
+    with CaptureQueriesContext(connection) as sending:
+        job = client.post(URL, body(photos.skin(seed=2)), headers=auth).json()
+    with CaptureQueriesContext(connection) as judging:
+        run_analysis(job["id"])
+    assert Analysis.objects.get(pk=job["id"]).status == Analysis.Status.DONE
+    assert (len(asked_in(sending)), len(asked_in(judging))) == (17, 12)
+
+
+def asked_in(captured: CaptureQueriesContext) -> list[str]:
+    """What was asked and written, without the marks of transactions."""
+    queries = [one["sql"] for one in captured.captured_queries]
+    return [sql for sql in queries if sql.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}]
+
+
+def test_duplicates_are_found_by_their_pixels(key_and_auth):
+    """Not by walking all cases of the partner."""
+    key, _auth = key_and_auth
+    photo = inspect_upload(photos.skin(size=(320, 240)))
+    with CaptureQueriesContext(connection) as captured:
+        services.duplicate_find(key=key, photos=[photo], answers={}, external_patient="", release="")
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured.captured_queries[0]['sql']}")
+        plan = " ".join(row[3] for row in cursor.fetchall())
+    assert "pixel_sha256=?" in plan
+    assert "case_of_partner" not in plan
 
 
 def test_lists_and_counts_use_an_index(partner, key_and_auth):
