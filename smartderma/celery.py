@@ -1,9 +1,9 @@
 """The Celery application. Queues: `inference` (photos), `default` (reports, mail, sweeping)."""
 
-from celery import Celery
+from celery import Celery, Task
 from celery.contrib.django.task import DjangoTask
-from celery.signals import setup_logging, worker_init
-from django.db import transaction
+from celery.signals import setup_logging, task_prerun, worker_init
+from django.db import close_old_connections, transaction
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 
@@ -47,6 +47,13 @@ def use_django_logging(**_kwargs: object) -> None:
     from django.conf import settings
 
     dictConfig(settings.LOGGING)
+
+
+@task_prerun.connect
+def renew_connections(task: Task, **_kwargs: object) -> None:
+    """As before each request of the web: a connection that is old or broken is opened again, any other is kept."""
+    if not task.request.is_eager:
+        close_old_connections()
 
 
 @worker_init.connect

@@ -109,6 +109,7 @@ TEMPLATES = [
 # --- database, cache, queue ----------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # who restarts the database loses no request and no task
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # WAL lets workers write while the web reads; IMMEDIATE takes the write lock first, so no upgrade fails.
     DATABASES["default"]["OPTIONS"] = {
@@ -145,6 +146,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_IMPORTS = ("diagnosis.worker",)
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 300.0  # seconds in which a child must be ready: it loads the model first
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_DB_REUSE_MAX = 2**31  # else each task opens a connection of its own; see `renew_connections`
 CELERY_BEAT_SCHEDULE = {
     "sweep-analyses": {
         "task": "diagnosis.tasks.sweep_analyses_task",
