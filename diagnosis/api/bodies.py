@@ -73,19 +73,24 @@ class FindingBody(serializers.Serializer):
 
 
 @extend_schema_serializer(component_name="Analysis")
-class AnalysisBody(serializers.ModelSerializer):
+class AnalysisBody(serializers.Serializer):
     """The job and, once it succeeded, its result. An abstention is a result: `outcome: "inconclusive"`.
 
     `standing` is preliminary until a dermatologist signs. `tier` is null where nothing says how urgent it is.
     """
 
+    id = serializers.UUIDField(read_only=True)
     status = serializers.ChoiceField(JOB_STATUSES, source="job_status")
     created_at = serializers.DateTimeField(source="case.created_at")
+    finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    expires_at = serializers.DateTimeField(source="case.expires_at")
     case_id = serializers.UUIDField()
     external_patient = serializers.CharField(source="case.external_patient")
     sandbox = serializers.BooleanField(source="case.sandbox")
+    failure = serializers.CharField(read_only=True)
     standing = serializers.ChoiceField(STANDINGS, source="case.standing")
     outcome = serializers.ChoiceField(Outcome.choices, allow_null=True)
+    reasons = serializers.JSONField(read_only=True)
     tier = serializers.ChoiceField(Tier.choices, allow_null=True)
     tier_label = serializers.SerializerMethodField()
     next_step = serializers.SerializerMethodField()
@@ -94,39 +99,10 @@ class AnalysisBody(serializers.ModelSerializer):
     predictions = PredictionBody(many=True, source="named_predictions")
     prediction_set = serializers.ListField(source="named_set", child=serializers.CharField())
     photos = FindingBody(many=True, source="findings.all")
+    release = serializers.CharField(read_only=True)
+    weights_sha256 = serializers.CharField(read_only=True)
     duplicate_of = serializers.SerializerMethodField()
-    expires_at = serializers.DateTimeField(source="case.expires_at")
     links = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Analysis
-        fields = (
-            "id",
-            "status",
-            "created_at",
-            "finished_at",
-            "expires_at",
-            "case_id",
-            "external_patient",
-            "sandbox",
-            "failure",
-            "standing",
-            "outcome",
-            "reasons",
-            "tier",
-            "tier_label",
-            "next_step",
-            "needs_review",
-            "review_reasons",
-            "predictions",
-            "prediction_set",
-            "photos",
-            "release",
-            "weights_sha256",
-            "duplicate_of",
-            "links",
-        )
-        read_only_fields = fields
 
     def to_representation(self, analysis: Analysis) -> dict[str, Any]:
         body = super().to_representation(analysis)
