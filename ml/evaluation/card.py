@@ -112,6 +112,7 @@ def _training(config: dict[str, Any]) -> str:
     steps += PROBED.get(config.get("probe", "none"), ["linear probe"])
     epochs = config["epochs_done"]
     steps.append(f"{epochs} epochs{_taught(config)}" if epochs else _untrained(config))
+    steps += [f"mean weights of the runs {' and '.join(config['averaged'])}"] if config.get("averaged") else []
     return ", then ".join(steps)
 
 

@@ -1,4 +1,4 @@
-"""``python -m ml compare-balance | tune | ensemble``: choices between recipes, on validation photos only."""
+"""``python -m ml compare-balance | tune | ensemble | average``: choices between recipes, on validation photos only."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     _register_balance(subparsers)
     _register_tune(subparsers)
     _register_ensemble(subparsers)
+    _register_average(subparsers)
 
 
 def _register_balance(subparsers: argparse._SubParsersAction) -> None:
@@ -71,6 +72,19 @@ def _register_ensemble(subparsers: argparse._SubParsersAction) -> None:
     command.set_defaults(run=run_ensemble)
 
 
+def _register_average(subparsers: argparse._SubParsersAction) -> None:
+    command = subparsers.add_parser(
+        "average",
+        help="one network from the mean weights of several runs",
+        description="Average the best checkpoints of runs of one network that started from the same weights and write "
+        "them as best.pt of a new run, which ensemble and export take like any other. Helps when runs went different "
+        "ways from there (other photos, another seed); judge it with ensemble on validation.",
+    )
+    command.add_argument("runs", nargs="+", type=Path, help="run folders")
+    command.add_argument("--out", type=Path, required=True, help="folder of the new run")
+    command.set_defaults(run=run_average)
+
+
 def run_balance(args: argparse.Namespace) -> int:
     """Train, print and keep the comparison; 1 and one sentence when a setting is wrong."""
     from ml.training.compare import compare_balance
@@ -107,6 +121,23 @@ def run_ensemble(args: argparse.Namespace) -> int:
         return compare_votes(*read_runs(args.runs), least=args.least)
 
     return _report(args, "ensemble", work)
+
+
+def run_average(args: argparse.Namespace) -> int:
+    """Write the mean; 1 and one sentence when runs do not fit together or the new run exists."""
+    import torch
+
+    from ml.training.average import average_runs
+
+    try:
+        state = average_runs(args.runs)
+        args.out.mkdir(parents=True)
+        torch.save(state, args.out / "best.pt")
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{args.out}: the mean of {len(args.runs)} runs.\n")
+    return 0
 
 
 def _add_recipe(command: argparse.ArgumentParser) -> None:
