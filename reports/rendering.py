@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from reports.right_to_left import lay_out_lines_once
+
 if TYPE_CHECKING:
     from weasyprint import CSS, Document
     from weasyprint.text.fonts import FontConfiguration
@@ -68,6 +70,7 @@ def _layout(html: str) -> Document:
     from weasyprint import HTML
     from weasyprint.urls import FatalURLFetchingError
 
+    lay_out_lines_once()
     page = HTML(string=html, url_fetcher=_fetcher(), base_url=NOWHERE)
     try:
         return page.render(font_config=_fonts(), stylesheets=[_styles()], pdf_variant=VARIANT)

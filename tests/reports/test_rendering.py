@@ -16,6 +16,7 @@ from django.utils import translation
 from PIL import Image
 
 from diagnosis.facts import CaseFacts
+from reports import rendering
 from reports.context import report_context
 from reports.rendering import OutsideResource, render_pdf
 from tests.reports import samples
@@ -281,6 +282,44 @@ def test_each_language_fits_on_two_pages_in_its_own_letters(language, state):
         font, letters = SCRIPTS[language]
         assert re.search(letters, "".join(page.extract_text() for page in pdf.pages))
         assert any(font in name["/BaseFont"] for page in pdf.pages for name in fonts_of(page))
+
+
+def lines_laid_out(state: str, language: str, monkeypatch) -> tuple[int, int]:
+    """(attempts at a line, lines on paper) of one report."""
+    from weasyprint.formatting_structure.boxes import LineBox
+    from weasyprint.layout import inline
+
+    attempts, split = [], inline.split_inline_box
+
+    def counted(context, box, *rest):
+        attempts.append(isinstance(box, LineBox))
+        return split(context, box, *rest)
+
+    monkeypatch.setattr(inline, "split_inline_box", counted)
+    with translation.override(language):
+        html = rendering._html(report_context(STATES[state]), language)
+    pages = rendering._layout(html).pages
+    return sum(attempts), sum(isinstance(box, LineBox) for page in pages for box in page._page_box.descendants())
+
+
+def test_a_line_from_right_to_left_is_laid_out_as_often_as_one_from_left_to_right(monkeypatch):
+    """Twice in columns, which are measured first; four times before `reports.right_to_left`."""
+    attempts, lines = lines_laid_out("inconclusive", "ar", monkeypatch)
+    assert lines < attempts < 2.5 * lines
+
+
+def test_right_to_left_pages_look_as_the_library_alone_makes_them(tmp_path, monkeypatch):
+    from weasyprint.layout import inline
+
+    with translation.override("ar"):
+        html = rendering._html(report_context(STATES["inconclusive"]), "ar")
+    ours = rendering._layout(html).write_pdf()
+    monkeypatch.setattr(inline, "avoid_collisions", inline.avoid_collisions.__wrapped__)
+    theirs = rendering._layout(html).write_pdf()
+    for folder in (tmp_path / "ours", tmp_path / "theirs"):
+        folder.mkdir()
+    pairs = zip(pictures_of(ours, tmp_path / "ours"), pictures_of(theirs, tmp_path / "theirs"), strict=True)
+    assert [np.array_equal(one, other) for one, other in pairs] == [True, True]
 
 
 # --- looked at as pictures -----------------------------------------------------------------------------------------
