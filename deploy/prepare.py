@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 def prepare(log_ins: Path) -> None:
     """Safe to run at every start. Raises what goes wrong; the web server is then not started."""
+    from deploy.static import collect_static
     from deploy.valkey import wait_until_ready
 
     wait_until_ready(settings.REDIS_URL)
@@ -24,7 +25,7 @@ def prepare(log_ins: Path) -> None:
     if settings.DEMO_ACCOUNTS:
         call_command("seed_demo", stdout=text)
     if not settings.DEBUG:
-        call_command("collectstatic", interactive=False, verbosity=0)
+        collect_static()
     log_ins.write_text(text.getvalue())
 
 
