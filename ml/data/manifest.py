@@ -69,19 +69,27 @@ def read_manifest(file: Path | str, *, classes: Sequence[str] | None = None) -> 
 
     A row without a label takes that of its ISIC 2019 ``diagnosis``.
 
-    Raises ManifestError when the file is missing, has no photo, lacks the path column or leaves a path empty.
+    Raises ManifestError when the file is missing or no text, lists no photo, lacks the path column or leaves a path
+    empty.
     """
     file = Path(file)
     if not file.is_file():
         raise ManifestError(f"There is no manifest at {file}.")
+    try:
+        rows = _rows(file)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{file} is no CSV text in UTF-8: {error}.") from error
+    if not rows:
+        raise ManifestError(f"{file} lists no photo.")
+    return Manifest(file.parent, rows, tuple(classes or _listed_classes(file) or _order(row.label for row in rows)))
+
+
+def _rows(file: Path) -> tuple[Row, ...]:
     with file.open(newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
         if "path" not in (reader.fieldnames or ()):
             raise ManifestError(f"{file} has no column named path.")
-        rows = tuple(_row(number, record) for number, record in enumerate(reader, start=2))
-    if not rows:
-        raise ManifestError(f"{file} lists no photo.")
-    return Manifest(file.parent, rows, tuple(classes or _listed_classes(file) or _order(row.label for row in rows)))
+        return tuple(_row(number, record) for number, record in enumerate(reader, start=2))
 
 
 def check_manifest(manifest: Manifest, *, reviewed: Path | None = None, progress=lambda rows: rows) -> None:

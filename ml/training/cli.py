@@ -70,7 +70,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train; 1 and one sentence when the manifest or a setting is wrong."""
+    """Train; 1 and one sentence when the manifest, a setting or a file is wrong."""
     from ml.data.manifest import ManifestError, check_manifest, read_manifest
     from ml.training.further import read_further
     from ml.training.train import Trainer, select_photos
@@ -81,16 +81,16 @@ def run_train(args: argparse.Namespace) -> int:
         check_manifest(manifest, progress=_bar)
         packed, served = _pack(manifest), _pack(manifest, erase=False)
         extra = args.extra and read_further(args.extra, manifest, source=args.extra_source, progress=_bar)
-    except (ManifestError, ValueError) as error:
+        trainer = Trainer(
+            config,
+            list(manifest.classes),
+            select_photos(manifest, packed, "train"),
+            select_photos(manifest, served, "val"),
+            select_photos(extra, _pack(extra), None) if extra else None,
+        )
+    except (ManifestError, ValueError, OSError) as error:  # OSError: no such config, or no weights to go on from
         sys.stderr.write(f"{error}\n")
         return 1
-    trainer = Trainer(
-        config,
-        list(manifest.classes),
-        select_photos(manifest, packed, "train"),
-        select_photos(manifest, served, "val"),
-        select_photos(extra, _pack(extra), None) if extra else None,
-    )
     best = trainer.fit(args.out or RUNS / args.config.stem, resume=args.resume)
     sys.stdout.write(f"{best}: macro F1 on validation {trainer.best:.3f}\n")
     return 0

@@ -114,3 +114,11 @@ def test_an_older_run_gets_its_logits_without_the_test_part(drawn: Path, capsys:
     assert main(["ensemble", "run", "--manifest", str(without_test)]) == 0
     with np.load("run/val.npz") as saved:
         assert saved["logits"] == pytest.approx(before, abs=0.05)  # weights were rounded to 16 bits
+
+
+@pytest.mark.parametrize(("config", "init"), [("nowhere.toml", "none"), (TINY, "nowhere.pt")])
+def test_training_without_its_files_ends_with_a_sentence(
+    drawn: Path, config: str, init: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(["train", config, "--manifest", str(drawn), "--init", init, *QUICK]) == 1
+    assert "nowhere" in capsys.readouterr().err.splitlines()[-1]

@@ -133,10 +133,14 @@ def test_a_listed_class_may_be_new(tmp_path: Path) -> None:
     assert read_manifest(manifest).classes == ("normal", "rare-condition")
 
 
-@pytest.mark.parametrize("text", ["", "label\nnormal\n", "path,label\n"])
-def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"label\nnormal\n", b"path,label\n", b"path\n\xff\xd8\xff\xe0", b'path\n"' + bytes(200_000)],
+    ids=["empty", "no path", "no row", "a photo", "an endless field"],
+)
+def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "manifest.csv"
-    file.write_text(text)
+    file.write_bytes(content)
     with pytest.raises(ManifestError):
         read_manifest(file)
 
