@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -192,3 +193,23 @@ def test_views_and_texts_of_a_person_have_a_limit_with_a_sentence(client, reader
     refused = client.post(reverse("note_template_create"), text)
     assert "very many texts" in refused.content.decode()
     assert (reader.saved_views.count(), reader.note_templates.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("url_name", "fields"),
+    [
+        ("review_case", OPINION),
+        ("review_photos", {"missing": "close", "note": "It is psoriasis."}),
+    ],
+)
+def test_a_refusal_stands_beside_what_was_written_when_somebody_else_has_the_case(client, reader, url_name, fields):
+    case = factories.case_in_review()
+    services.case_take(case=case, reader=factories.DermatologistFactory())
+    page = client.post(reverse(url_name, args=[case.pk]), fields)
+    assert page.status_code == 422
+    assert {"Another dermatologist works on this case now.", "It is psoriasis."} <= words_of(page)
+
+
+def words_of(page) -> set[str]:
+    """The texts of the elements of a page that hold nothing but text."""
+    return {" ".join(text.split()) for text in re.findall(r">([^<>]+)<", page.content.decode())}
