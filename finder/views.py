@@ -72,9 +72,7 @@ def finder_search(request: HttpRequest) -> HttpResponseBase:
     found = asked.outcome.found
     drawn = map_data(found) if found else None
     context = {
-        "form": asked.form
-        if isinstance(asked.form, PlaceForm)
-        else PlaceForm(initial={"radius": asked.form["radius"].value()}),
+        "form": _place_form(asked),
         "asked": asked,
         "found": found,
         "rows": rows(found) if found else [],
