@@ -38,6 +38,7 @@ def release_page(name: str) -> dict[str, Any] | None:
         "answered": _answered(test),
         "refused": _refused(info),
         "held_out": _held_out(info),
+        "controls": _controls(info),
         "sources": info.get("data", {}).get("sources", []),
         "split": info.get("data", {}).get("split", ""),
         "tested_on": tested_on(release),
@@ -122,6 +123,15 @@ def _held_out(info: Numbers) -> list[dict[str, Any]]:
     rows = (info.get("studies") or {}).get("leave_source_out", {}).get("sources", [])
     found = [(row["source"], row["photos"], measure(row["found"].get("ours"))) for row in rows]
     return [{"label": source, "n": n, "balanced": value} for source, n, value in found if value]
+
+
+def _controls(info: Numbers) -> list[dict[str, Any]]:
+    """Balanced accuracy on test of each network of the release and of the same one trained without a teacher."""
+    rows = (info.get("studies") or {}).get("plain_controls", {}).get("rows", [])
+    found = [(row["architecture"], row["parts"]["test"]) for row in rows]
+    return [
+        {"label": name, "member": measure(both["member"]), "control": measure(both["control"])} for name, both in found
+    ]
 
 
 def _per_class(slug: str, info: Numbers, test: Numbers) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def studies_text(studies: Mapping[str, Any]) -> list[str]:
         ("Whole sources held out", "leave_source_out", _left_out),
         ("What the source alone explains", "source_control", _source_control),
         ("Darkened lesions", "darkening", _darkening),
+        ("Each member against the same network trained plainly", "plain_controls", _plain_controls),
     )
     texts = [
         f"## {title}\n\n" + (write(studies[name]) if studies.get(name) else NOT_MEASURED)
@@ -119,6 +120,31 @@ def _darkening(study: Mapping[str, Any]) -> str:
     return table(["L* times", "mean p(normal)", "rise", "photos called normal"], rows) + (
         f"\n\n{study['photos']} lesion photos of the part {study['part']}. {verdict}"
     )
+
+
+def _plain_controls(study: Mapping[str, Any]) -> str:
+    rows = [
+        [
+            row["member"],
+            f"{row['epochs']} epochs at {row['size']} px, from {_start(row['init'])}",
+            part,
+            figure(found["control"]),
+            figure(found["member"]),
+            _signed(found["difference"]),
+        ]
+        for row in study["rows"]
+        for part, found in row["parts"].items()
+    ]
+    head = ["member", "control", "part", "balanced accuracy of the control", "of the member alone", "difference"]
+    return table(head, rows) + (
+        "\n\nThe control had no teacher. Intervals of the difference come from the same resamples of patients for both."
+    )
+
+
+def _start(init: str) -> str:
+    """Where the control's first weights came from, without the place where a file lay."""
+    starts = {"none": "random weights", "packaged": "ImageNet weights", "pretrained": "ImageNet weights"}
+    return starts.get(init.partition(":")[0], "weights of another network")
 
 
 def _signed(found: Mapping[str, float]) -> str:

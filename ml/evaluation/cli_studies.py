@@ -1,4 +1,7 @@
-"""``python -m ml ood-check | darkening | source-control``: single questions to a release, kept in its release.json."""
+"""``python -m ml ood-check | darkening | source-control | plain-controls``: single questions to a release.
+
+Answers are kept in its release.json.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     _register_ood(subparsers)
     _register_darkening(subparsers)
     _register_control(subparsers)
+    _register_plain(subparsers)
 
 
 def _register_ood(subparsers: argparse._SubParsersAction) -> None:
@@ -68,6 +72,23 @@ def _register_control(subparsers: argparse._SubParsersAction) -> None:
     command.add_argument("--size", type=int, default=160, help="px (default 160)")
     add_arguments(command)
     command.set_defaults(run=_guarded(run_control))
+
+
+def _register_plain(subparsers: argparse._SubParsersAction) -> None:
+    command = subparsers.add_parser(
+        "plain-controls",
+        help="is each member better than the same network trained plainly?",
+        description="Measure runs that had no teacher beside the members of the same architecture, each alone: "
+        "balanced accuracy on validation and test, and their difference over the same resamples of patients. A run is "
+        "seen as a member is: 16 bits, the better view on validation, photos untouched. 1 minute a run and 2 more.",
+    )
+    command.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folders with best.pt of a run without teacher"
+    )
+    command.add_argument("--manifest", type=Path, required=True)
+    command.add_argument("--release", help="name or folder (default: the active release)")
+    add_arguments(command)
+    command.set_defaults(run=_guarded(run_plain))
 
 
 def run_ood(args: argparse.Namespace) -> int:
@@ -124,6 +145,28 @@ def run_control(args: argparse.Namespace) -> int:
     _say(f"label from the features: accuracy {_figure(result['label_from_features'])}")
     _say(f"share of the accuracy above chance that the source explains: {result['explained']:.2f}")
     keep_study(args, "source_control", result)
+    return 0
+
+
+def run_plain(args: argparse.Namespace) -> int:
+    """Print both figures and their difference; 0 also where a control is better, for that is a finding."""
+    from ml.data.manifest import read_manifest
+    from ml.data.pack import pack_manifest
+    from ml.evaluation.controls import compare_controls, load_control
+    from ml.releases.loader import load_release
+    from ml.training.cli import CACHE, PACK_SIDE
+
+    release = load_release(args.release)
+    controls = [(run.name, load_control(run, release)) for run in args.runs]  # refused before anything takes time
+    manifest = read_manifest(args.manifest, classes=release.classes)
+    packed = pack_manifest(manifest, side=PACK_SIDE, cache=CACHE, erase=False, progress=_bar)
+    result = compare_controls(release, controls, manifest, packed, progress=_bar)
+    for row in result["rows"]:
+        _say(f"{row['member']} against {row['run']}: {row['epochs']} epochs at {row['size']} px, from {row['init']}")
+        for part, found in row["parts"].items():
+            _say(f"  {part:4} control {_figure(found['control'])}, member {_figure(found['member'])}")
+            _say(f"  {part:4} difference {_figure(found['difference'])}")
+    keep_study(args, "plain_controls", result)
     return 0
 
 

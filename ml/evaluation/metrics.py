@@ -24,10 +24,10 @@ def measure(
     """All overall figures, each {"value", "low", "high", "n"}, and "per_class"; macro_auc is None of one class."""
     counts = np.bincount(labels, minlength=len(classes))
     ranked = [_Ranked(probabilities[:, index], labels == index) for index in np.flatnonzero(counts)]
-    present, large = np.flatnonzero(counts), np.flatnonzero(counts >= SMALL_CLASS)
+    present = np.flatnonzero(counts)
     scores: dict[str, Callable[[np.ndarray], float]] = {
         "accuracy": lambda w: _share(probabilities.argmax(1) == labels, w),
-        "balanced_accuracy": lambda w: _recalls(probabilities, labels, w)[large].mean() if len(large) else 0.0,
+        "balanced_accuracy": balanced_accuracy(probabilities, labels),
         "balanced_accuracy_all": lambda w: np.nanmean(_recalls(probabilities, labels, w)[present]),
         "macro_precision": lambda w: _precisions(probabilities, labels, w)[present].mean(),
         "macro_recall": lambda w: np.nanmean(_recalls(probabilities, labels, w)[present]),
@@ -39,6 +39,12 @@ def measure(
         scores["macro_auc"] = lambda w: _mean_known([one.area(w) for one in ranked])
     figures: dict[str, Any] = {"macro_auc": None} | bootstrap(scores, groups)
     return figures | {"per_class": per_class(probabilities, labels, classes)}
+
+
+def balanced_accuracy(scores: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], float]:
+    """Mean recall over classes of SMALL_CLASS photos or more, as a score of weights [N]; 0 without such a class."""
+    large = np.flatnonzero(np.bincount(labels, minlength=scores.shape[1]) >= SMALL_CLASS)
+    return lambda weights: float(_recalls(scores, labels, weights)[large].mean()) if len(large) else 0.0
 
 
 def bootstrap(scores: dict[str, Callable[[np.ndarray], float]], groups: Sequence[str], *, seed: int = 0) -> dict:

@@ -18,6 +18,7 @@ STUDIES = (
     "ood",
     "darkening",
     "source_control",
+    "plain_controls",
     "leave_source_out",
     "balance",
     "tuning",

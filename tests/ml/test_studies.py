@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ml.__main__ import main
 from ml.data.manifest import read_manifest
 from ml.evaluation.card_studies import studies_text, tried_text
+from ml.evaluation.cli import evaluate_release
+from ml.evaluation.controls import compare_answers
 from ml.evaluation.darkening import darken
 from ml.evaluation.goals import goals
 from ml.evaluation.sources import control_sources, label_from_source
 from ml.evaluation.strange import PHOTOGRAPH, all_strange, drawn_pictures
 from ml.evaluation.studies import add_study, keep_study, read_studies, read_tried
+from ml.taxonomy import SLUGS
+from ml.training.networks import build_network
 from tests.ml.toyset import draw_set, read_records, write_manifest
 
 
@@ -124,6 +130,113 @@ def test_the_card_has_a_section_for_what_was_not_measured() -> None:
     assert "| EMA | +1 | no |" in tried_text([{"what": "EMA", "result": "+1", "kept": False}])
 
 
+# --- the same networks trained plainly -----------------------------------------------------------------------------
+def _run(folder: Path, *, classes=SLUGS, architecture: str = "test_resnet", **config) -> Path:
+    """A run folder as training leaves it, with a network that nobody trained."""
+    torch.manual_seed(5)
+    net = build_network(architecture, len(classes))
+    settings = {"architecture": architecture, "init": "none", "distill": 0.0, "imitate": 0.0, "size": 64, "epochs": 3}
+    folder.mkdir()
+    state = {
+        "model": net.state_dict(),
+        "config": settings | config,
+        "classes": list(classes),
+        "epoch": 2,
+        "history": [],
+    }
+    torch.save(state, folder / "best.pt")
+    return folder
+
+
+def test_each_member_is_measured_against_the_same_network_trained_plainly(
+    toy_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = draw_set(tmp_path / "drawn", photos=50)
+    run = _run(tmp_path / "resnet_plain")
+    command = ["plain-controls", str(run), "--release", str(toy_copy), "--manifest", str(manifest)]
+    assert main([*command, "--json", str(tmp_path / "plain.json"), "--add-to", str(toy_copy)]) == 0
+    study = json.loads((toy_copy / "release.json").read_text())["studies"]["plain_controls"]
+    (row,) = study["rows"]
+    known = {"member": "densenet121", "run": "resnet_plain", "architecture": "test_resnet", "epochs": 3, "size": 64}
+    assert {name: row[name] for name in known} == known
+    assert set(row["parts"]) == {"val", "test"}
+    report = evaluate_release(str(toy_copy), manifest, "test")
+    assert row["parts"]["test"]["member"] == report["members"]["densenet121"]["balanced_accuracy"]
+    for found in row["parts"].values():
+        gain = found["member"]["value"] - found["control"]["value"]
+        assert found["difference"]["value"] == pytest.approx(gain, abs=2e-4)
+        assert found["difference"]["n"] == 30
+    assert "densenet121 against resnet_plain: 3 epochs at 64 px" in capsys.readouterr().out
+    assert read_studies([tmp_path / "plain.json"])["plain_controls"]["rows"] == study["rows"]
+    assert "| densenet121 | 3 epochs at 64 px, from random weights | test |" in "".join(
+        studies_text({"plain_controls": study})
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"imitate": 1.5}, r"was trained with a teacher \(distill 0.0, imitate 1.5\)"),
+        ({"distill": 0.5}, r"was trained with a teacher \(distill 0.5, imitate 0.0\)"),
+        ({"architecture": "test_vit"}, "is a test_vit, which no member of toy is"),
+        ({"classes": ("moles", "normal")}, "was trained on other classes than toy"),
+    ],
+)
+def test_a_run_that_is_no_plain_control_is_one_sentence(
+    toy_release: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, changes, sentence
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = _run(tmp_path / "run", **changes)
+    command = ["plain-controls", str(run), "--release", str(toy_release), "--manifest", str(drawn)]
+    assert main([*command, "--json", str(tmp_path / "plain.json")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert re.search(sentence, said[-1])
+    assert not (tmp_path / "plain.json").exists()
+
+
+def test_a_folder_without_a_checkpoint_is_one_sentence(
+    toy_release: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["plain-controls", str(tmp_path), "--release", str(toy_release), "--manifest", str(drawn)]
+    assert main(command) == 1
+    assert "best.pt" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_difference_is_resampled_together() -> None:
+    """A control that is wrong on the same photos differs by nothing in every resample; one half wrong, by .5."""
+    labels = np.repeat([0, 1], 20)
+    right = np.eye(2)[labels]
+    unsure = right.copy()
+    unsure[::2] = 1 - unsure[::2]
+    groups = [str(index) for index in range(40)]
+    same = compare_answers(unsure, unsure, labels, groups)
+    assert same["control"]["low"] < same["control"]["value"] < same["control"]["high"]
+    assert same["difference"] == {"value": 0, "low": 0, "high": 0, "n": 40}
+    better = compare_answers(unsure, right, labels, groups)
+    assert better["difference"]["value"] == pytest.approx(0.5)
+    assert 0.3 < better["difference"]["low"] < 0.5 < better["difference"]["high"] < 0.7
+
+
+def test_goals_ask_each_named_member_for_its_control() -> None:
+    def row(member: str, gain: float) -> dict:
+        return {"member": member, "parts": {"test": {"difference": {"value": gain}}}}
+
+    rows = [row("mobilenetv3", 0.02), row("mobilenetv3", -0.01), row("densenet121", 0.04), row("lite2", -1)]
+    found = {
+        goal.what.split(" alone above")[0]: (goal.found, goal.reached)
+        for goal in goals(_release() | {"studies": {"plain_controls": {"rows": rows}}})
+        if "trained plainly" in goal.what
+    }
+    assert found == {
+        "mobilenetv3": ("-0.010", False),  # its best control counts
+        "densenet121": ("+0.040", True),
+        "efficientnet_b3": ("-", None),
+    }
+
+
+# --- goals ---------------------------------------------------------------------------------------------------------
 def _release(**test) -> dict:
     value = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 50}
     figures = {
