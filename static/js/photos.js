@@ -138,7 +138,10 @@
       site.photos.arrived(photo, card);
     } catch (error) {
       const refused = error instanceof site.deliver.Refused;
-      if (refused) pending = pending.filter((one) => one !== photo);
+      if (refused) {
+        pending = pending.filter((one) => one !== photo);
+        photo.box.querySelector("[data-note=unknown]")?.remove(); // it said that the photo can be sent
+      }
       tell(photo.box, refused ? error.message : say.textWaiting, refused ? "alert" : "info", "", "travel");
     } finally {
       bar.remove();
@@ -174,7 +177,7 @@
     try {
       picture = await createImageBitmap(file);
     } catch {
-      tell(box, say.textUnknown, "plain");
+      tell(box, say.textUnknown, "plain", "", "unknown");
       return true;
     }
     preview(box, file);

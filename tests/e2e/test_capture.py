@@ -112,6 +112,7 @@ def test_a_refused_file_is_named_and_the_keyboard_alone_finishes_the_check(toy_r
     text = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"this is no photo"}
     keys.choose_file(text)
     expect(page.get_by_text("We cannot read this file as a photo.")).to_be_visible()
+    expect(page.get_by_text("You can send it all the same.")).to_be_hidden()
     assert not IntakePhoto.objects.exists()
     keys.choose_file(upload())
     expect(page.get_by_text("Received. Sharp and bright enough.")).to_be_visible()
