@@ -13,7 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnosis.models import Case, CaseImage, IntakePhoto
+from ml.evaluation.studies import add_study
 from tests.kit import factories, photos
+from tests.kit.releases import write_toy_release
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("toy_release")]
 URL = "/cases/new/"
@@ -285,6 +287,20 @@ def test_model_card_shows_intervals_and_limits(client):
     assert "50 %" in page
     assert "(40–60)" in page
     assert "not a medical device" in page.lower()
+
+
+def test_model_card_sets_each_network_beside_the_same_one_trained_plainly(client, tmp_path, monkeypatch):
+    release = write_toy_release(tmp_path)
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(tmp_path))
+    title = "Against the same network trained plainly"
+    assert "Not measured for this release" in text_of(client.get(reverse("release_card"))).split(f"<h3>{title}")[1]
+    found = {"value": 0.61, "low": 0.57, "high": 0.66, "n": 700}
+    both = {"control": {**found, "value": 0.523}, "member": found, "difference": {**found, "value": 0.087}}
+    rows = [{"member": "densenet121", "architecture": "densenet121", "parts": {"val": both, "test": both}}]
+    add_study(release / "release.json", "plain_controls", {"rows": rows})
+    page = text_of(client.get(reverse("release_card"))).split(f"<h3>{title}")[1].split("</table>")[0]
+    assert re.findall(r"<strong>(\d+) %</strong>", page) == ["61", "52"]
+    assert "densenet121" in page
 
 
 def test_model_card_without_a_release_says_so(client, settings):
