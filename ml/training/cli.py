@@ -60,6 +60,7 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument(
         "--floor",
         nargs="*",
+        type=_floor,
         default=[],
         metavar="RUN=WEIGHT",
         help="least weights in steps of 0.05 (default 0.05), where held-out sources speak for a member",
@@ -67,6 +68,14 @@ def _register_export(subparsers: argparse._SubParsersAction) -> None:
     export.add_argument("--studies", nargs="*", type=Path, default=[], help="JSON files that studies wrote (--json)")
     export.add_argument("--tried", type=Path, help="TOML of [[tried]] tables: what, result, kept; for the card")
     export.set_defaults(run=run_export)
+
+
+def _floor(text: str) -> tuple[str, float]:
+    run, _, weight = text.partition("=")
+    try:
+        return run, float(weight)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not RUN=WEIGHT, as in lite2=0.30.") from None
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -117,7 +126,7 @@ def run_export(args: argparse.Namespace) -> int:
             name=args.release,
             search_views=args.search_views,
             int8=args.int8,
-            floors={run: float(weight) for run, weight in (item.split("=") for item in args.floor)},
+            floors=dict(args.floor),
             notes=notes,
             say=_say,
         )

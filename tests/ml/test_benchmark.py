@@ -42,6 +42,7 @@ def test_every_row_is_measured_and_written(toy_release, tmp_path, capsys, monkey
         ("1 MP", 1, "ours", 101.4),
         ("1 MP", 16, "eager", 9.0),
         ("1 MP", 16, "ours", 8.0),
+        ("12 MP", 1, "eager", 250.0),  # cut short: the other stack was never asked
     ]
     names = ("photo", "clients", "stack", "p50_ms")
     network.write_text(json.dumps({"rows": [dict(zip(names, row, strict=True)) for row in rows]}))
@@ -53,6 +54,7 @@ def test_every_row_is_measured_and_written(toy_release, tmp_path, capsys, monkey
     assert page.read_text().startswith(f"before\n{BEGIN}\n")
     assert page.read_text().endswith(f"{END}\nafter\n")
     assert printed in page.read_text()
+    assert "over HTTP, 12 MP" not in printed
     assert "old figures" not in page.read_text()
     for row in ("engine, networks", "eager, same networks", "eager, paper's networks", "arithmetic limit, release",
                 "engine to eager", "engine to limit", "decode", "resize", "densenet121", "vote", "cam",

@@ -251,3 +251,10 @@ def test_strange_photos_are_told_by_untouched_features() -> None:
     frozen = Member("frozen", "test_efficientnet", net, 0.3, training={"epochs_done": 0})
     assert choose_watcher([heavy, frozen]) is frozen
     assert choose_watcher([heavy, Member("other", "test_efficientnet", net, 0.4, training={"epochs_done": 1})]) is heavy
+
+
+@pytest.mark.parametrize("wrong", ["lite2", "lite2=", "lite2=much"])
+def test_a_least_weight_without_a_number_is_one_sentence(wrong: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "run", "--manifest", "m.csv", "--release", "r", "--floor", wrong])
+    assert "is not RUN=WEIGHT" in capsys.readouterr().err
