@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from tqdm import tqdm
 
 from ml.photo import MAX_BYTES
+from ml.releases.loader import DEFAULT_RELEASE
 from ml.taxonomy import SLUGS
 from ml.tiers import tier_from_probabilities
 
@@ -39,7 +40,9 @@ def register(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="MANIFEST|FOLDER|FILE", help="CSV with a path column, or photos")
     parser.add_argument("--csv", required=True, metavar="OUT", help="CSV file to write; - writes to standard output")
-    parser.add_argument("--release", help="name or folder of a release (default: SMARTDERMA_RELEASE, else r3)")
+    parser.add_argument(
+        "--release", help=f"name or folder of a release (default: SMARTDERMA_RELEASE, else {DEFAULT_RELEASE})"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: INFERENCE_DEVICE, else auto")
     parser.set_defaults(run=run)
 
@@ -69,8 +72,10 @@ def list_photos(inputs: Iterable[str]) -> Iterator[tuple[str, Path]]:
             yield from _photos_in_folder(place)
         elif place.suffix.lower() == ".csv":
             yield from _photos_in_manifest(place)
-        else:
+        elif place.exists():
             yield name, place
+        else:
+            raise InputError(f"{place} does not exist.")
 
 
 def _photos_in_folder(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -87,6 +87,13 @@ def test_an_empty_folder_and_an_unknown_release(tmp_path, toy_release, folder, c
     assert "was not found" in capsys.readouterr().err
 
 
+def test_a_photo_that_does_not_exist_is_a_mistake_and_no_result(tmp_path, toy_release, capsys):
+    out = tmp_path / "out.csv"
+    assert predict(tmp_path / "typo.jpg", out=out, release=toy_release) == 2
+    assert "typo.jpg does not exist." in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_wrong_arguments_say_how_to_get_help(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["predict", "photo.jpg", "--colour", "red"])
