@@ -393,3 +393,14 @@ def test_a_report_of_the_sandbox_says_on_every_page_that_it_is_a_test():
     assert len(pages) <= 2
     assert all(words in page for page in pages)
     assert not any(words in flat(page.extract_text()) for page in reader("final").pages)
+
+
+@pytest.mark.parametrize(
+    ("note", "direction"),
+    [("Use the cream.", "ltr"), ("1) استخدم الكريم.", "rtl"), ("(2) मरहम लगाएँ।", "ltr"), ("1, 2.", "")],
+)
+def test_a_note_runs_the_way_of_its_own_language(note, direction):
+    from reports.rendering import _html
+
+    html = _html(report_context(samples.signed(note=note)), "ar")
+    assert f'<div class="note" dir="{direction}">' in html
