@@ -113,9 +113,10 @@ def duplicate_find(
     newest = same_first.select_related("case").prefetch_related("case__images", "case__analyses")
     for case in [image.case for image in newest.order_by("-created_at")[:CANDIDATES]]:
         found = case.latest_analysis
+        if found is None or found.status == Analysis.Status.FAILED:
+            continue
         same = [image.pixel_sha256 for image in case.images.all()] == [photo.pixel_sha256 for photo in photos]
-        usable = found is not None and found.status != Analysis.Status.FAILED
-        if same and usable and case.answers == dict(answers) and release in {"", found.release, found.pinned_release}:
+        if same and case.answers == dict(answers) and release in {"", found.release, found.pinned_release}:
             return found
     return None
 
