@@ -22,7 +22,7 @@ _refused: dict[str, float] = {}  # releases that this process could not load, an
 
 def active_release() -> str:
     """RELEASE_OVERRIDE where it is set, else what operators activated, else SMARTDERMA_RELEASE."""
-    return _active_of(_found_good())
+    return settings.RELEASE_OVERRIDE or _active_of(_found_good())
 
 
 def _found_good() -> Rows:
