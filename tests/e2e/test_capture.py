@@ -143,6 +143,8 @@ class Keys:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        # Choosers are caught from here on: the order to catch one and a key pressed right after it travel apart.
+        page.on("filechooser", lambda _chooser: None)
 
     def to(self, name: str) -> None:
         for _press in range(120):

@@ -44,7 +44,8 @@ def practices(overpass):
 def search(page: Page, address: str, place: str) -> None:
     page.goto(f"{address}/find/")
     page.get_by_label("Town or city").fill(place)
-    page.get_by_role("button", name="Search").click()
+    with page.expect_event("load"):  # after it, scripts listen: an earlier click on details would leave the page
+        page.get_by_role("button", name="Search").click()
 
 
 def test_directory_only(live_server, page: Page, looker: Looker, two_doctors):
