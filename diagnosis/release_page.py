@@ -119,9 +119,10 @@ def _refused(info: Numbers) -> list[dict[str, Any]]:
 
 
 def _held_out(info: Numbers) -> list[dict[str, Any]]:
-    """Balanced accuracy on sources that a training of the same kind had never seen."""
+    """Balanced accuracy on sources that a training of the same kind had never seen: the vote's where measured."""
     rows = (info.get("studies") or {}).get("leave_source_out", {}).get("sources", [])
-    found = [(row["source"], row["photos"], measure(row["found"].get("ours"))) for row in rows]
+    answers = [(row, row["found"].get("vote") or row["found"].get("ours")) for row in rows]
+    found = [(row["source"], row["photos"], measure(answer)) for row, answer in answers]
     return [{"label": source, "n": n, "balanced": value} for source, n, value in found if value]
 
 

@@ -303,6 +303,20 @@ def test_model_card_sets_each_network_beside_the_same_one_trained_plainly(client
     assert "densenet121" in page
 
 
+@pytest.mark.parametrize(("methods", "shown"), [(("ours",), "15"), (("ours", "vote"), "31")])
+def test_model_card_says_how_the_vote_does_on_sources_never_seen(client, tmp_path, monkeypatch, methods, shown):
+    release = write_toy_release(tmp_path)
+    monkeypatch.setenv("SMARTDERMA_RELEASE_DIR", str(tmp_path))
+    values = {"ours": 0.15, "vote": 0.31}
+    found = {name: {"value": values[name], "low": 0.1, "high": 0.4, "n": 733} for name in methods}
+    study = {"sources": [{"source": "a", "photos": 733, "found": found}]}
+    add_study(release / "release.json", "leave_source_out", study)
+    page = (
+        text_of(client.get(reverse("release_card"))).split("<h3>On sources it had never seen")[1].split("</table>")[0]
+    )
+    assert re.findall(r"<strong>(\d+) %</strong>", page) == [shown]
+
+
 def test_model_card_without_a_release_says_so(client, settings):
     settings.MODEL_RELEASE = "no-such-release"
     assert "No model release is installed" in text_of(client.get(reverse("release_card")))
