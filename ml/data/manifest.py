@@ -50,6 +50,11 @@ class Row:
     age: str = ""
     sha256: str = ""
 
+    @property
+    def unit(self) -> str:
+        """Its group, else the photo by itself: what goes into one part and is resampled together."""
+        return self.group or self.path
+
 
 @dataclass(frozen=True)
 class Manifest:

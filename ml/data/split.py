@@ -24,9 +24,9 @@ def split_manifest(manifest: Manifest, *, seed: int = 0) -> Manifest:
         return manifest
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in manifest.rows:
-        groups[row.group or row.path].append(row)
+        groups[row.unit].append(row)
     parts = _assign(groups, seed)
-    rows = tuple(replace(row, part=parts[row.group or row.path]) for row in manifest.rows)
+    rows = tuple(replace(row, part=parts[row.unit]) for row in manifest.rows)
     return replace(manifest, rows=rows)
 
 

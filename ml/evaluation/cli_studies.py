@@ -125,7 +125,7 @@ def run_darkening(args: argparse.Namespace) -> int:
     chosen = np.random.default_rng(SEED).permutation(len(lesions))[: args.photos]
     rows = [lesions[int(index)] for index in sorted(chosen)]
     photos = [np.asarray(resize_short_side(_open(manifest.root / row.path), PACK_SIDE)) for row in rows]
-    result = check_darkening(release, photos, [row.group or row.path for row in rows], progress=_bar)
+    result = check_darkening(release, photos, [row.unit for row in rows], progress=_bar)
     for step in result["steps"]:
         _say(f"L* x {step['lightness']:.2f}: mean p(normal) {_figure(step['p_normal'])}, rise {_figure(step['rise'])}")
     _say("passed" if result["passed"] else f"p(normal) rises by {result['largest_rise']:.3f}")

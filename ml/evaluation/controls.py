@@ -93,8 +93,7 @@ def _view(member: Member) -> dict[str, Any]:
 
 
 def _groups(manifest: Manifest, photos: Any) -> list[str]:
-    rows = [manifest.rows[int(index)] for index in photos.rows]
-    return [row.group or row.path for row in rows]
+    return [manifest.rows[int(index)].unit for index in photos.rows]
 
 
 def _recipe(control: Member) -> dict[str, Any]:

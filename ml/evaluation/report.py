@@ -31,7 +31,7 @@ def report_part(
     weights = [member["weight"] for member in release["members"]]
     voted = vote(list(members.values()), weights, release["calibration"]["ensemble"])
     equal = vote(list(members.values()), [1.0] * len(members))
-    groups = [row.group or row.path for row in rows]
+    groups = [row.unit for row in rows]
     return {
         **measure(voted, labels, groups, classes),
         **{kind: _subset(voted, labels, groups, classes, where) for kind, where in _modalities(rows).items()},

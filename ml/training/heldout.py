@@ -137,7 +137,7 @@ def _answers(
 
 def _balanced(probabilities: np.ndarray, rows: Sequence[Row], classes: list[str]) -> dict[str, float]:
     labels = np.array([classes.index(row.label) for row in rows])
-    return measure(probabilities, labels, [row.group or row.path for row in rows], classes)["balanced_accuracy_all"]
+    return measure(probabilities, labels, [row.unit for row in rows], classes)["balanced_accuracy_all"]
 
 
 def _predict(
