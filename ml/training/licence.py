@@ -23,7 +23,5 @@ First weights came from EfficientNet-Lite0 and Lite2 (ImageNet), packages `effic
 def licence_text(summary: dict[str, Any]) -> str:
     """Markdown with one row for each source of ``summary`` (`ml.data.stats.summarise_data`)."""
     rows = (f"| {entry['source']} | {entry['n']} | {entry['licence']} |" for entry in summary["sources"])
-    further = (
-        "| ham_extra (HAM10000; warm start, and labels of three classes for EfficientNet-B3) | 4452 | CC BY-NC 4.0 |"
-    )
+    further = "| ham_extra (HAM10000; warm start, in part with labels) | 4452 | CC BY-NC 4.0 |"
     return TEXT + "\n".join([*rows, further]) + "\n"
