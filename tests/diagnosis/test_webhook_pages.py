@@ -18,7 +18,7 @@ from tests.e2e.conftest import browser_context_args as browser_context_args
 from tests.e2e.conftest import browser_type_launch_args as browser_type_launch_args
 from tests.e2e.conftest import log_in
 from tests.e2e.conftest import screenshots as screenshots
-from tests.e2e.looking import Looker
+from tests.e2e.looking import Looker, open_again
 from tests.finder.servers import Reply
 from tests.kit import factories
 from tests.kit.receiver import Receiver
@@ -218,6 +218,6 @@ def test_pages_in_a_browser(live_server, page: Page, screenshots, settings):
             WebhookEndpoint.objects.update(quiet_until=None)
             WebhookDelivery.objects.filter(status="pending").update(next_attempt_at=partner.created_at)
             send_webhooks_task(str(WebhookEndpoint.objects.get().pk))
-        page.reload()
+        open_again(page)
         looker.look("webhooks-endpoint")
     assert not looker.problems, "\n".join(looker.problems)

@@ -15,6 +15,12 @@ AFTER_TRANSITIONS = """Promise.allSettled(
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
+def open_again(page: Page) -> None:
+    """The page as the server has it now: Chromium refuses a reload while another document takes its place."""
+    page.wait_for_load_state("load")
+    page.goto(page.url)
+
+
 class Looker:
     """Looks at pages and keeps what is wrong with them in `problems`."""
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from diagnosis.models import Case
 from diagnosis.views_app import SHELL
 from tests.e2e.conftest import log_in
-from tests.e2e.looking import Looker
+from tests.e2e.looking import Looker, open_again
 from tests.e2e.test_patient_journey import PHONE, upload
 from tests.kit import factories
 
@@ -79,7 +79,7 @@ def test_a_check_without_a_network_is_kept_sent_and_forgotten(address: str, phon
     looker = Looker(phone, screenshots)
     phone.goto(address)
     phone.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    phone.reload()
+    open_again(phone)
     for url in (
         reverse("case_list"),
         reverse("case_detail", args=[seen.pk]),

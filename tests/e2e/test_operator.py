@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, expect
 
 from accounts.models import Purpose
 from diagnosis import services
-from diagnosis.models import Analysis, Case, ShadowRun, TrainingExport
+from diagnosis.models import Analysis, Case, ModelRelease, ShadowRun, TrainingExport
 from tests.e2e.conftest import log_in
-from tests.e2e.looking import Looker
+from tests.e2e.looking import Looker, open_again
 from tests.kit import factories
 from tests.kit.processes import wait_for
 from tests.kit.releases import write_toy_release
@@ -51,11 +51,8 @@ def test_a_new_release_and_the_way_back(releases, stack, browser: Browser, scree
     page.get_by_role("link", name="Releases and shadow").click()
     page.get_by_role("button", name="Have it checked next").click()
     expect(page.get_by_text("A worker checks it.")).to_be_visible()
-    wait_for(
-        lambda: (page.reload(), page.get_by_role("button", name="Activate next").count())[1],
-        seconds=30,
-        what="the check",
-    )
+    wait_for(lambda: ModelRelease.objects.filter(name="next", check_state="good").exists(), what="the check")
+    open_again(page)
     page.get_by_label("Share of cases that it judges as well").first.fill("100")
     page.get_by_role("button", name="Run in shadow next").click()
     expect(page.get_by_text("in shadow: 100 %")).to_be_visible()
@@ -82,11 +79,11 @@ def test_a_new_release_and_the_way_back(releases, stack, browser: Browser, scree
     page.goto(address + reverse("training_exports"))
     page.get_by_role("button", name="Put it together").click()
     wait_for(lambda: TrainingExport.objects.filter(status="ready").exists(), seconds=30, what="the export")
-    page.reload()
+    open_again(page)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "smart-derma-training.zip"
-    page.reload()
+    open_again(page)
     looker.look("training_exports")
     assert looker.problems == []
 

@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from diagnosis import services
 from diagnosis.models import Case
 from tests.e2e.conftest import log_in
-from tests.e2e.looking import Looker
+from tests.e2e.looking import Looker, open_again
 from tests.kit import factories
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -109,7 +109,7 @@ def test_two_browsers_one_case_and_the_whole_way(toy_release, stack, browser: Br
     first.get_by_role("button", name="Sign").click()
     expect(first.get_by_text("Signed. The patient's report is being updated.")).to_be_visible()
 
-    patient.reload()
+    open_again(patient)
     expect(patient.get_by_role("heading", name="Pityriasis rosea")).to_be_visible()
     patient.get_by_role("button", name="Open the PDF report").click()
     patient.wait_for_load_state()
