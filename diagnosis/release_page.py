@@ -119,8 +119,10 @@ def _refused(info: Numbers) -> list[dict[str, Any]]:
 
 
 def _held_out(info: Numbers) -> list[dict[str, Any]]:
-    """Balanced accuracy on sources that a training of the same kind had never seen: the vote's where measured."""
-    rows = (info.get("studies") or {}).get("leave_source_out", {}).get("sources", [])
+    """Balanced accuracy on sources that a training of the same kind had never seen: the vote's, and with all sources of
+    a family away (the harder question), where measured."""
+    studies = info.get("studies") or {}
+    rows = (studies.get("leave_family_out") or studies.get("leave_source_out") or {}).get("sources", [])
     answers = [(row, row["found"].get("vote") or row["found"].get("ours")) for row in rows]
     found = [(row["source"], row["photos"], measure(answer)) for row, answer in answers]
     return [{"label": source, "n": n, "balanced": value} for source, n, value in found if value]

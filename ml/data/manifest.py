@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def check_manifest(manifest: Manifest, *, reviewed: Path | None = None, progress
 def check_photo(root: Path, row: Row) -> np.ndarray:
     """Fingerprint of the photo of ``row``; ManifestError unless it exists, has the stated hash and decodes."""
     file = root / row.path
-    if not file.is_file():
+    if not os.path.isfile(file):  # unlike Path.is_file, also False for a name that no file can have
         raise ManifestError(f"Row {row.number}: the photo {row.path} does not exist.")
     if row.sha256 and hashlib.sha256(file.read_bytes()).hexdigest() != row.sha256:
         raise ManifestError(f"Row {row.number}: the sha256 of {row.path} differs from the manifest.")

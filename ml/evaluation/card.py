@@ -98,7 +98,7 @@ STARTS = {
 PROBED = {
     "none": [],
     False: [],  # releases up to r3 knew one kind of probe
-    "discriminant": ["linear discriminant that counts differences between sources as noise"],
+    "discriminant": ["mixture discriminant with a centre for each family of sources of a class"],
 }
 
 

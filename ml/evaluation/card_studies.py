@@ -47,6 +47,7 @@ def studies_text(studies: Mapping[str, Any]) -> list[str]:
     sections = (
         ("Pictures that are no covered condition", "ood", _ood),
         ("Whole sources held out", "leave_source_out", _left_out),
+        ("Families of sources held out", "leave_family_out", _left_out),
         ("What the source alone explains", "source_control", _source_control),
         ("Darkened lesions", "darkening", _darkening),
         ("Each member against the same network trained plainly", "plain_controls", _plain_controls),

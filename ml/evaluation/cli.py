@@ -96,7 +96,7 @@ def run_leave_out(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     _say("mean: " + ", ".join(f"{method} {mean:.3f}" for method, mean in result["mean"].items()))
-    keep_study(args, "leave_source_out", result)
+    keep_study(args, "leave_family_out" if args.families else "leave_source_out", result)
     return 0
 
 

@@ -27,14 +27,13 @@ TEACHERS = ("distill", "imitate")
 def load_control(run: Path, release: Release) -> Member:
     """The best checkpoint of ``run`` as a member that views photos as it was trained.
 
-    Raises ValueError where it had a teacher, is no network of ``release`` or knows other classes; OSError without a
-    checkpoint.
+    Raises ValueError where it had a teacher, is no network of ``release``, knows other classes or is no checkpoint;
+    OSError without one.
     """
-    import torch
-
     from ml.training.assemble import load_member
+    from ml.training.networks import read_checkpoint
 
-    state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
+    state = read_checkpoint(run / "best.pt")
     config = state["config"]
     if any(config.get(name, 0) > 0 for name in TEACHERS):
         weights = ", ".join(f"{name} {config.get(name, 0)}" for name in TEACHERS)

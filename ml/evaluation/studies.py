@@ -20,12 +20,14 @@ STUDIES = (
     "source_control",
     "plain_controls",
     "leave_source_out",
+    "leave_family_out",
     "balance",
     "tuning",
     "ensemble",
 )
 # Compared on a source that training has not seen: the two baselines, the recipe, the discriminants, and both in a vote.
 HELD_OUT = ("frozen", "plain", "ours", "discriminants", "vote")
+LEAST_PHOTOS = 50  # of a source or family for a judgement on it alone
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

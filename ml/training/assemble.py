@@ -22,7 +22,7 @@ from ml.evaluation.report import report_part
 from ml.taxonomy import BY_SLUG, add_conditions
 from ml.training.export import Member, export_release, file_sha256, round_weights
 from ml.training.licence import licence_text
-from ml.training.networks import MEMBERS, build_network
+from ml.training.networks import MEMBERS, read_checkpoint, restore_network
 from ml.training.train import Photos, embed_photos, predict_logits, select_photos
 
 FALSE_REJECTION = 0.05  # share of validation photos that the out-of-distribution limit may refuse
@@ -122,16 +122,14 @@ def _load_members(runs: Sequence[Path], int8: Sequence[str] = ()) -> list[Member
 
 def load_member(run: Path, *, bits: int = 16) -> Member:
     """The best checkpoint of a run, rounded to ``bits``, as a member that views photos as it was trained."""
-    state = torch.load(run / "best.pt", weights_only=True)
-    config = state["config"]
-    net = build_network(config["architecture"], len(state["classes"]), activation=config.get("activation", ""))
-    net.load_state_dict(state["model"])
+    state = read_checkpoint(run / "best.pt")
+    config, net = state["config"], restore_network(state)
     round_weights(net, bits)
     short = {architecture: member for member, architecture in MEMBERS.items()}
     return Member(
         name=short.get(config["architecture"], config["architecture"].removeprefix("tf_")),
         architecture=config["architecture"],
-        net=net.eval(),
+        net=net,
         bits=bits,
         input_size=config["size"],
         activation=config.get("activation", ""),

@@ -9,16 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ml.training.networks import read_checkpoint
+
 
 def average_runs(runs: Sequence[Path]) -> dict[str, Any]:
     """The best checkpoints of ``runs`` as one: mean weights, epochs of all, settings and curve of the last run, and the
     names of all under ``averaged``.
 
-    Raises ValueError for fewer than two runs, or where network, size or classes differ.
+    Raises ValueError for fewer than two runs, or where network, size or classes differ, and what `read_checkpoint`
+    raises.
     """
     if len(runs) < 2:
         raise ValueError("An average needs two runs or more.")
-    states = [torch.load(run / "best.pt", weights_only=True) for run in runs]
+    states = [read_checkpoint(run / "best.pt") for run in runs]
     for run, state in zip(runs, states, strict=True):
         if _shape(state) != _shape(states[0]):
             raise ValueError(f"{run} has another network, size or classes than {runs[0]}.")

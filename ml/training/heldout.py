@@ -16,15 +16,14 @@ from ml.ensemble import softmax, vote
 from ml.evaluation.decisions import fit_temperature
 from ml.evaluation.metrics import measure
 from ml.evaluation.sources import embed_manifest, linear_model
-from ml.evaluation.studies import HELD_OUT
-from ml.training.discriminant import fit_discriminant
+from ml.evaluation.studies import HELD_OUT, LEAST_PHOTOS
+from ml.training.discriminant import class_scores, fit_discriminant
 from ml.training.networks import PACKAGED, STAGED, load_trained
 from ml.training.train import Photos, TrainConfig, Trainer, predict_logits
 
-LEAST_PHOTOS = 50  # of a source that is held out
 LEAST_OF_CLASS = 10  # in the source and in what is left to train on
 FROZEN = "tf_efficientnet_lite2"
-DISCRIMINANT_SIZES = (192, 128)  # px; the released members ml/configs/lite2_stages.toml, one at each
+DISCRIMINANTS = {192: 2 / 3, 128: 1 / 3}  # px: share, as in the release (ml/configs/lite2_stages.toml, one at each)
 VOTE = {"discriminants": 0.6, "ours": 0.4}  # as in the release
 
 
@@ -151,7 +150,7 @@ def _predict(
         order = [list(model.classes_).index(slug) for slug in held.classes]
         return model.predict_proba(vectors[held.test])[:, order]
     if method == "discriminants":
-        return np.mean([_discriminate(manifest, held, size) for size in DISCRIMINANT_SIZES], axis=0)
+        return vote([_discriminate(manifest, held, size) for size in DISCRIMINANTS], list(DISCRIMINANTS.values()))
     recipe = plain(config) if method == "plain" else config
     train, val = _photos(manifest, packs[0], held, held.train), _photos(manifest, packs[1], held, held.val)
     best = Trainer(recipe, held.classes, train, val).fit(run, resume=True)
@@ -165,8 +164,8 @@ def _discriminate(manifest: Manifest, held: Held, size: int) -> np.ndarray:
     labels, val = (_labels(manifest, held, part) for part in (held.train, held.val))
     sources = np.array([manifest.rows[i].source for i in held.train])
     weight, bias = fit_discriminant(learnt[held.train], labels, sources, len(held.classes))
-    temperature = fit_temperature(asked[held.val] @ weight.T + bias, val)
-    return softmax(asked[held.test] @ weight.T + bias, temperature)
+    logits = class_scores(asked @ weight.T + bias)
+    return softmax(logits[held.test], fit_temperature(logits[held.val], val))
 
 
 def _photos(manifest: Manifest, packed: Packed, held: Held, rows: np.ndarray) -> Photos:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ml.training.stages import StagedFeatures
+from ml.training.stages import MixtureHead, StagedFeatures
 
 # Released architectures and the short names that they carry in a release.
 MEMBERS = {
@@ -88,8 +90,23 @@ def load_packaged(name: str) -> nn.Module:
 
 
 def load_trained(file: Path) -> nn.Module:
-    """The network of a run's checkpoint, ready to be asked."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    """The network of a run's checkpoint, ready to be asked. Raises what `read_checkpoint` raises."""
+    return restore_network(read_checkpoint(file))
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """What a run has written. Raises OSError where there is no file, ValueError where it is none of a run."""
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f"{file} is no checkpoint of a run.") from error
+    if not isinstance(state, dict) or not {"model", "config", "classes"} <= set(state):
+        raise ValueError(f"{file} is no checkpoint of a run.")
+    return state
+
+
+def restore_network(state: Mapping[str, Any]) -> nn.Module:
+    """The network of a checkpoint, ready to be asked."""
     config = state["config"]
     net = _create(config["architecture"], len(state["classes"]), activation=config.get("activation", ""))
     net.load_state_dict(state["model"])
@@ -145,12 +162,18 @@ class Outputs(nn.Module):
         embedding = self.net.forward_head(features, pre_logits=True).to(head.weight.dtype)
         if not self.linear:
             return head(embedding), features, embedding
-        cam = nn.functional.conv2d(features.to(head.weight.dtype), head.weight[:, :, None, None])
-        return head(embedding), features, embedding, cam
+        return head(embedding), features, embedding, _class_maps(head, features.to(head.weight.dtype), embedding)
+
+
+def _class_maps(head: nn.Module, features: Tensor, embedding: Tensor) -> Tensor:
+    if isinstance(head, MixtureHead):
+        return head.maps(features, embedding)
+    return nn.functional.conv2d(features, head.weight[:, :, None, None])
 
 
 def has_linear_head(net: nn.Module) -> bool:
-    """True where class scores are linear in the pooled last map (not MobileNetV3: a layer lies between)."""
+    """True where scores of classes, or of their centres, are linear in the pooled last map (not MobileNetV3: a layer
+    lies between)."""
     return net.get_classifier().in_features == net.num_features and net.num_features == _pooled_features(net)
 
 

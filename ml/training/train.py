@@ -36,6 +36,7 @@ from ml.training.recipe import (
     epochs_since_best,
     learning_rate,
 )
+from ml.training.stages import MixtureHead
 
 NO_LABEL = -1
 
@@ -411,12 +412,18 @@ def fit_head(net: nn.Module, photos: Photos, *, size: int, how: str = "logistic"
     last = net.get_classifier()
     features = embed_photos(net, photos, size=size)
     if how == "discriminant":
-        weight, bias = fit_discriminant(features, photos.labels, photos.sources, last.out_features)
+        if not isinstance(last, MixtureHead):
+            raise ValueError("A discriminant needs a network with centres of classes: one whose name ends in _stages.")
+        found = fit_discriminant(features, photos.labels, photos.sources, last.out_features)
     else:
-        weight, bias = _fit_logistic(features, photos.labels, penalty)
+        found = _fit_logistic(features, photos.labels, penalty)
+    weight, bias = (torch.from_numpy(values) for values in found)
     with torch.no_grad():
-        last.weight.copy_(torch.from_numpy(weight))
-        last.bias.copy_(torch.from_numpy(bias))
+        if isinstance(last, MixtureHead) and how != "discriminant":
+            last.make_linear(weight, bias)
+        else:
+            last.weight.copy_(weight)
+            last.bias.copy_(bias)
 
 
 def _fit_logistic(features: np.ndarray, labels: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:

@@ -315,6 +315,11 @@ def test_model_card_says_how_the_vote_does_on_sources_never_seen(client, tmp_pat
         text_of(client.get(reverse("release_card"))).split("<h3>On sources it had never seen")[1].split("</table>")[0]
     )
     assert re.findall(r"<strong>(\d+) %</strong>", page) == [shown]
+    harder = {"sources": [{"source": "all of a", "photos": 800, "found": {"vote": {**found["ours"], "value": 0.12}}}]}
+    add_study(release / "release.json", "leave_family_out", harder)
+    page = text_of(client.get(reverse("release_card")))
+    assert "all of a" in page
+    assert f"<strong>{shown} %</strong>" not in page.split("<h3>On sources it had never seen")[1].split("</table>")[0]
 
 
 def test_model_card_without_a_release_says_so(client, settings):

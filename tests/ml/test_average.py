@@ -49,6 +49,15 @@ def test_runs_that_do_not_fit_leave_nothing(runs: list[Path], tmp_path: Path, ca
         assert main(["average", *map(str, chosen), "--out", str(out)]) == 1
         assert sentence in capsys.readouterr().err
     assert main(["average", str(runs[0]), str(tmp_path / "no"), "--out", str(out)]) == 1
+    other = tmp_path / "other"
+    other.mkdir()
+    for content in (b"no checkpoint", b""):
+        (other / "best.pt").write_bytes(content)
+        assert main(["average", str(runs[0]), str(other), "--out", str(out)]) == 1
+        assert "best.pt is no checkpoint of a run" in capsys.readouterr().err
+    torch.save({"model": {}}, other / "best.pt")
+    assert main(["average", str(runs[0]), str(other), "--out", str(out)]) == 1
+    assert "best.pt is no checkpoint of a run" in capsys.readouterr().err
     assert not out.exists()
 
 

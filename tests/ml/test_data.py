@@ -35,6 +35,7 @@ def test_a_sound_manifest_passes(manifest: Path, capsys: pytest.CaptureFixture) 
     ("fault", "sentence"),
     [
         ({"path": "gone.png"}, "Row 5: the photo gone.png does not exist."),
+        ({"path": "x" * 300}, f"Row 5: the photo {'x' * 300} does not exist."),
         ({"sha256": "0" * 64}, "Row 5: the sha256 of melanoma_3.png differs"),
         ({"label": "mystery"}, "Row 5: the label 'mystery' is unknown"),
         ({"label": ""}, "Row 5: the label '' is unknown"),

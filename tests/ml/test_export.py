@@ -19,7 +19,7 @@ from ml.evaluation.cli import evaluate_release
 from ml.releases.loader import ReleaseError, load_release
 from ml.training.assemble import choose_watcher
 from ml.training.export import ExportError, Member, check_parity, export_release, round_weights
-from ml.training.networks import build_network
+from ml.training.networks import Outputs, build_network
 from tests.ml.toyset import draw_set
 
 CLASSES = ("melanoma", "moles", "normal")
@@ -99,16 +99,39 @@ def test_rounding_twice_is_rounding_once() -> None:
     assert all(torch.equal(value, once[name]) for name, value in net.state_dict().items())
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_the_map_averages_to_the_logit(members: list[Member], release: Path, number: int) -> None:
-    session = onnxruntime.InferenceSession(str(release / members[number].name) + ".onnx")
+NAMES = ["logits", "features", "embedding", "cam"]
+
+
+def _ask(release: Path, member: Member) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Random photos and what the exported graph says of them, in the order of NAMES."""
+    session = onnxruntime.InferenceSession(str(release / member.name) + ".onnx")
     images = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
-    logits, features, embedding, cam = session.run(["logits", "features", "embedding", "cam"], {"images": images})
-    bias = members[number].net.get_classifier().bias.detach().numpy()
+    return images, session.run(NAMES, {"images": images})
+
+
+def test_the_map_averages_to_the_logit(members: list[Member], release: Path) -> None:
+    _, (logits, features, embedding, cam) = _ask(release, members[1])
+    bias = members[1].net.get_classifier().bias.detach().numpy()
     assert cam.mean((2, 3)) + bias == pytest.approx(logits, abs=1e-5)
     assert features.mean((2, 3)) == pytest.approx(embedding, abs=1e-5)
     document = json.loads((release / "release.json").read_text())
     assert [member["cam"] for member in document["members"]] == [False, True, True]
+
+
+def test_classes_with_several_centres_say_the_same_from_the_graph(members: list[Member], tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    member = Member("centres", members[2].architecture, build_network(members[2].architecture, 3), input_size=64)
+    head = member.net.get_classifier()
+    with torch.no_grad():
+        head.weight.normal_(std=0.3)
+        head.bias[:-1] = torch.randn(len(head.bias) - 1)  # the last centre stays absent
+    release = export_release([member], tmp_path / "centres", classes=CLASSES, extra={"thresholds": {}}).parent
+    images, found = _ask(release, member)
+    with torch.no_grad():
+        expected = Outputs(member.net)(torch.from_numpy(images))
+    for name, ours, theirs in zip(NAMES, expected, found, strict=True):
+        assert theirs == pytest.approx(ours.numpy(), abs=1e-4), name
+    assert found[3].shape == (2, 3, 2, 2)
 
 
 def test_onnx_runtime_stays_in_its_blocked_layout(tmp_path):

@@ -1,4 +1,4 @@
-"""Frozen features of several stages, and the linear discriminant on them."""
+"""Frozen features of several stages, and the mixture discriminant on them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from ml.training.discriminant import SHRINKAGE, fit_discriminant
+from ml.training.discriminant import ABSENT, CENTRES, SHRINKAGE, WIDTH, class_scores, fit_discriminant
 from ml.training.networks import Outputs, build_network, has_linear_head, is_packaged, load_packaged, split_features
+from ml.training.stages import MixtureHead
 
 NAME = "test_efficientnet_stages"
 
@@ -33,11 +34,34 @@ def test_the_vector_holds_the_mean_of_each_late_stage(net: torch.nn.Module, imag
     torch.testing.assert_close(joint, expected)
 
 
-def test_its_class_activation_map_is_exact(net: torch.nn.Module, images: torch.Tensor) -> None:
+def test_its_class_activation_map_is_exact_while_classes_have_one_centre(
+    net: torch.nn.Module, images: torch.Tensor
+) -> None:
     assert has_linear_head(net)
     with torch.no_grad():
         logits, _, _, cam = Outputs(net)(images)
-    torch.testing.assert_close(cam.mean((2, 3)) + net.get_classifier().bias, logits)
+    torch.testing.assert_close(cam.mean((2, 3)) + net.get_classifier().bias[::CENTRES], logits)
+
+
+def test_with_several_centres_the_map_is_the_gradient_of_the_score() -> None:
+    torch.manual_seed(0)
+    head = MixtureHead(5, 3)
+    with torch.no_grad():
+        head.weight.normal_()
+        head.bias[:] = torch.randn(3 * CENTRES)
+    features = torch.randn(2, 5, 4, 4, requires_grad=True)
+    vectors = features.mean((2, 3))
+    for label in range(3):
+        (slope,) = torch.autograd.grad(head(vectors)[:, label].sum(), features, retain_graph=True)
+        found = head.maps(features, vectors)[:, label]
+        torch.testing.assert_close(found, 16 * (slope * features).sum(1))
+
+
+def test_a_linear_model_fits_into_the_head() -> None:
+    head, x = MixtureHead(5, 3), torch.randn(4, 5)
+    weight, bias = torch.randn(3, 5), torch.randn(3)
+    head.make_linear(weight, bias)
+    torch.testing.assert_close(head(x), x @ weight.T + bias)
 
 
 def test_maps_at_the_asked_strides_come_beside_it(net: torch.nn.Module, images: torch.Tensor) -> None:
@@ -63,30 +87,63 @@ def _clouds(rng: np.random.Generator, means: np.ndarray, count: int = 200) -> tu
 
 def test_without_sources_it_is_the_shrunk_discriminant_of_scikit_learn() -> None:
     x, labels = _clouds(np.random.default_rng(0), np.array([[0.0, 0, 0, 0], [2, 0, 0, 1], [0, 2, 1, 0]]))
-    weight, bias = fit_discriminant(x, labels, None, 3)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE, priors=[1 / 3] * 3).fit(x, labels)
-    ours = x @ weight.T + bias
-    other = theirs.decision_function(x)
+    ours = _scores(x, labels, None, 3) * WIDTH
+    other = (
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE, priors=[1 / 3] * 3)
+        .fit(x, labels)
+        .decision_function(x)
+    )
     np.testing.assert_allclose(ours - ours[:, :1], other - other[:, :1], rtol=1e-4, atol=1e-4)
 
 
-def test_what_differs_between_sources_decides_less() -> None:
-    """Axis 0 tells the classes apart, axis 1 does too but also the sources of each class."""
+def _scores(x: np.ndarray, labels: np.ndarray, sources: np.ndarray | None, classes: int) -> np.ndarray:
+    weight, bias = fit_discriminant(x, labels, sources, classes)
+    return class_scores(x @ weight.T + bias)
+
+
+def test_a_class_that_looks_different_in_each_archive_has_a_centre_in_each() -> None:
+    """What speaks for class 0 in one archive speaks against it in the other: no line tells the classes apart."""
     rng = np.random.default_rng(1)
-    x, labels = _clouds(rng, np.array([[0.0, 0.0], [2.0, 2.0]]), count=400)
-    sources = np.tile(np.repeat(["clinic", "web"], 200), 2)
-    x[sources == "web", 1] += 3.0
-    blind = fit_discriminant(x, labels, None, 2)[0]
-    aware = fit_discriminant(x, labels, sources, 2)[0]
-    ratios = [abs(w[1, 1] - w[0, 1]) / abs(w[1, 0] - w[0, 0]) for w in (blind, aware)]
-    assert ratios[1] < 0.9 * ratios[0]
+    x, labels = _clouds(rng, np.array([[0.0, 3.0], [0.0, -3.0], [6.0, -3.0], [6.0, 3.0]]), count=100)
+    sources = np.array(["clinic_a", "clinic_b", "dermoscope", "dermoscope"])[labels]
+    labels = labels % 2
+    right = [
+        np.mean([(guess == labels)[labels == c].mean() for c in (0, 1)])
+        for guess in (_scores(x, labels, each, 2).argmax(1) for each in (None, sources))
+    ]
+    assert right[0] < 0.7
+    assert right[1] > 0.95
 
 
-def test_a_source_with_few_photos_says_nothing() -> None:
+def test_centres_are_the_largest_families_and_missing_ones_never_win() -> None:
+    rng = np.random.default_rng(2)
+    counts = {"a_1": 30, "a_2": 30, "b": 40, "c": 20, "d": 15, "e": 12, "f": 3}
+    sources = np.array([name for name, count in counts.items() for _ in range(count)] + ["a_1"] * 50)
+    labels = np.repeat([0, 1], [sum(counts.values()), 50])
+    x = rng.normal(size=(len(labels), 3)) + labels[:, None]
+    weight, bias = fit_discriminant(x, labels, sources, 2)
+    assert weight.shape == (2 * CENTRES, 3)
+    assert np.isfinite(weight).all()
+    assert (bias[: CENTRES + 1] > ABSENT / 2).all()
+    assert (bias[CENTRES + 1 :] == ABSENT).all()
+    assert (weight[CENTRES + 1 :] == 0).all()
+    assert _scores(x, labels, sources, 2).shape == (len(x), 2)
+    shares = np.array([60, 40, 20, 15]) / 135
+    families = np.array([name.split("_")[0] for name in sources])
+    means = np.stack([x[(labels == 0) & (families == name)].mean(0) for name in "abcd"])
+    scores = means @ weight[:CENTRES].T + bias[:CENTRES] - np.log(shares)
+    assert (scores.argmax(1) == np.arange(CENTRES)).all()
+
+
+def test_a_family_with_few_photos_says_nothing() -> None:
     x, labels = _clouds(np.random.default_rng(2), np.array([[0.0, 0.0], [2.0, 2.0]]), count=50)
     sources = np.full(100, "clinic", dtype=object)
-    sources[:5] = "web"
-    for found, plain in zip(fit_discriminant(x, labels, sources, 2), fit_discriminant(x, labels, None, 2), strict=True):
+    few = np.where(np.arange(100) < 5, "web", sources)
+    for found, plain in zip(fit_discriminant(x, labels, few, 2), fit_discriminant(x, labels, sources, 2), strict=True):
+        np.testing.assert_array_equal(found[CENTRES:], plain[CENTRES:])
+    rare = np.arange(100) % 20  # no family is large enough: all photos of a class are one centre
+    names = np.array([f"s{number}" for number in rare])
+    for found, plain in zip(fit_discriminant(x, labels, names, 2), fit_discriminant(x, labels, None, 2), strict=True):
         np.testing.assert_array_equal(found, plain)
 
 

@@ -266,7 +266,35 @@ def test_goals_say_what_was_reached_and_what_was_not_measured() -> None:
     assert found["darkening a lesion does not raise p(normal)"] is None
     bad = goals(_release(ece={"value": 0.2}))
     assert next(goal for goal in bad if goal.what == "calibration error").reached is False
-    held = _release() | {"studies": {"leave_source_out": {"mean": {"ours": 0.5, "frozen": 0.46, "plain": 0.4}}}}
-    assert goals(held)[-1].reached
-    held["studies"]["leave_source_out"]["mean"]["vote"] = 0.47  # what a release does counts, not one network in it
-    assert goals(held)[-1].reached is False
+
+
+def _held_out(*rows: tuple[int, dict[str, float]]) -> dict:
+    """A study of held-out sources a, b ...: photos and balanced accuracy by method of each."""
+    methods = list(rows[0][1])
+    sources = [
+        {"source": name, "photos": photos, "found": {method: {"value": value} for method, value in found.items()}}
+        for name, (photos, found) in zip("abc", rows, strict=False)
+    ]
+    mean = {method: sum(found[method] for _, found in rows) / len(rows) for method in methods}
+    return {"methods": methods, "sources": sources, "mean": mean}
+
+
+def _left_out(kind: str, study: dict) -> list[tuple[bool | None, str]]:
+    found = goals(_release() | {"studies": {f"leave_{kind}_out": study}})
+    return [
+        (goal.reached, goal.found) for goal in found if f"held-out {kind} " in goal.what or f"each {kind} " in goal.what
+    ]
+
+
+@pytest.mark.parametrize("kind", ["source", "family"])
+def test_goals_of_held_out_sources(kind: str) -> None:
+    assert _left_out(kind, {}) == [(None, "-"), (None, "-")]
+    ours = {"ours": 0.5, "frozen": 0.46, "plain": 0.4}
+    assert _left_out(kind, _held_out((50, ours))) == [(True, "+0.040"), (True, "+0.040 (a)")]
+    voted = ours | {"vote": 0.47}  # what a release does counts, not one network in it
+    assert _left_out(kind, _held_out((50, voted))) == [(False, "+0.010"), (True, "+0.010 (a)")]
+    below = {"ours": 0.45, "frozen": 0.3, "plain": 0.46}
+    assert _left_out(kind, _held_out((50, ours), (50, below))) == [(True, "+0.045"), (False, "-0.010 (b)")]
+    assert _left_out(kind, _held_out((50, ours), (49, below)))[1] == (True, "+0.040 (a)")
+    assert _left_out(kind, _held_out((9, ours)))[1][0] is None
+    assert _left_out(kind, _held_out((50, {"frozen": 0.3}))) == [(None, "-"), (None, "-")]

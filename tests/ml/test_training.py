@@ -213,6 +213,17 @@ def test_a_discriminant_head_is_fitted_on_frozen_features(photos: dict, tmp_path
         np.testing.assert_allclose(kept["logits"], predict_logits(net, photos["val"], size=64), atol=1e-4)
 
 
+def test_a_discriminant_asks_for_a_head_of_centres(photos: dict, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="whose name ends in _stages"):
+        _trainer(photos, replace(CONFIG, probe="discriminant", epochs=0, distill=0.0)).fit(tmp_path)
+
+
+def test_a_logistic_head_fits_into_centres(photos: dict) -> None:
+    net = build_network("test_efficientnet_stages", 3)
+    fit_head(net, photos["train"], size=64, penalty=100.0)
+    assert (predict_logits(net, photos["train"], size=64).argmax(1) == photos["train"].labels).mean() > 0.9
+
+
 @pytest.fixture(scope="module")
 def smooth_images() -> torch.Tensor:
     torch.manual_seed(0)
