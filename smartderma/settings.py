@@ -198,7 +198,7 @@ ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 
 # --- the model -----------------------------------------------------------------------------------------------------
 # Serves until operators activate another (diagnosis/active_release.py); RELEASE_OVERRIDE stands above both.
-MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r5")
+MODEL_RELEASE = env.str("SMARTDERMA_RELEASE", default="r6")
 RELEASE_OVERRIDE = env.str("RELEASE_OVERRIDE", default="")
 TRAINING_EXPORT_KEY = env.str("TRAINING_EXPORT_KEY", default="") or SECRET_KEY
 ACCEPT_NON_COMMERCIAL_RELEASE = env.bool("ACCEPT_NON_COMMERCIAL_RELEASE", default=DEBUG)

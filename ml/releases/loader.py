@@ -18,7 +18,7 @@ from typing import Any
 from ml.taxonomy import BY_SLUG, add_conditions
 
 SCHEMA = 1
-DEFAULT_RELEASE = "r5"
+DEFAULT_RELEASE = "r6"
 # A conformal set with more classes than this says nothing that helps; a release may state its own limit.
 DEFAULT_MAX_SET = 5
 OOD_METHODS = ("max_probability", "knn", "mahalanobis")  # those of `ml.ensemble.ood_score`

@@ -27,7 +27,7 @@ def no_release(tmp_path, monkeypatch, settings):
     """Neither in the repository's folder nor in another; no task runs."""
     monkeypatch.setattr(loader, "_BUILT_IN", tmp_path)
     monkeypatch.delenv("SMARTDERMA_RELEASE_DIR", raising=False)
-    settings.MODEL_RELEASE = "r5"
+    settings.MODEL_RELEASE = "r6"
     assert list_releases() == []
 
 
@@ -82,4 +82,4 @@ def test_operators_see_their_pages(no_release):
         assert operator.get(reverse(name)).status_code == 200, name
     assert "not installed on this machine" in operator.get(reverse("release_list")).content.decode()
     assert "No model release is installed" in Client().get(reverse("release_card")).content.decode()
-    assert operator.post(reverse("release_check", args=["r5"]), follow=True).status_code == 200
+    assert operator.post(reverse("release_check", args=["r6"]), follow=True).status_code == 200

@@ -27,7 +27,7 @@ NOT_OURS = {*ENVIRONMENT, "DJANGO_SETTINGS_MODULE", "SMARTDERMA_RELEASE"}
 def environment(tmp_path_factory):
     """A folder of its own for everything that the site writes, and a small release."""
     folder = tmp_path_factory.mktemp("make-run")
-    write_toy_release(folder / "releases", "r5")
+    write_toy_release(folder / "releases", "r6")
     keep = {name: value for name, value in os.environ.items() if name not in NOT_OURS}
     return {
         **keep,

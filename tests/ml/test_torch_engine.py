@@ -19,9 +19,9 @@ PHOTOS += [b"no photo", drawing.encode(drawing.noise())]
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="This machine has no CUDA device.")
 
 
-@pytest.fixture(params=["toy", "r5"])
+@pytest.fixture(params=["toy", "r6"])
 def release(request, toy_release):
-    return load_release(str(toy_release) if request.param == "toy" else "r5")
+    return load_release(str(toy_release) if request.param == "toy" else "r6")
 
 
 @pytest.fixture(autouse=True)
