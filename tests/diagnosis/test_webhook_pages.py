@@ -214,7 +214,8 @@ def test_pages_in_a_browser(live_server, page: Page, screenshots, settings):
         looker.look("webhooks-secret")
         page.get_by_role("link", name="I have copied it").click()
         for _try in range(2):
-            page.get_by_role("button", name="Send a test").click()
+            with page.expect_navigation():
+                page.get_by_role("button", name="Send a test").click()
             WebhookEndpoint.objects.update(quiet_until=None)
             WebhookDelivery.objects.filter(status="pending").update(next_attempt_at=partner.created_at)
             send_webhooks_task(str(WebhookEndpoint.objects.get().pk))

@@ -106,7 +106,7 @@ def test_two_photos_without_javascript(address: str, browser):
     expect(page.get_by_label("Zoom")).to_be_hidden()
     page.get_by_label("Earlier photo").select_option(index=1)
     page.get_by_role("button", name="Show these").click()
-    assert "before=" in page.url
+    expect(page).to_have_url(re.compile("before="))
     context.close()
 
 
