@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -77,6 +78,16 @@ class Postgres:
         """Run one statement outside a transaction, such as CREATE DATABASE."""
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Address of a fresh copy of `template`, an empty database by default; dropped at the end."""
+        name = f"test_{free_port()}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.address(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     def stop(self) -> None:
         self.program.stop()
