@@ -56,9 +56,11 @@ def measure_by_keyboard(page: Page) -> None:
 
 
 def use_the_viewer(page: Page) -> None:
+    page.wait_for_load_state()  # keys do nothing before the page's scripts ran
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_hidden()  # nor while it is open
     measure_by_keyboard(page)
     page.keyboard.press("Escape")
     page.keyboard.press("+")
@@ -90,6 +92,7 @@ def test_two_browsers_one_case_and_the_whole_way(toy_release, stack, browser: Br
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         expect(page.get_by_role("button", name="Take this case")).to_be_visible()
+        page.wait_for_load_state()
     first.keyboard.press("t")
     expect(first.get_by_text("You work on this case.")).to_be_visible()
     second.get_by_role("button", name="Take this case").click()
