@@ -56,7 +56,8 @@ def measure_by_keyboard(page: Page) -> None:
 
 
 def use_the_viewer(page: Page) -> None:
-    page.wait_for_load_state()  # keys do nothing before the page's scripts ran
+    for ready in ("[data-tools]", "[data-keys]"):  # keys do nothing before the scripts that show these ran
+        expect(page.locator(ready).first).to_be_visible()
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
