@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ml.ensemble import balanced_log_loss, softmax
 from ml.evaluation.metrics import per_class
+from ml.training.networks import read_checkpoint
 from ml.training.recipe import BALANCES
 from ml.training.train import Photos, TrainConfig, Trainer
 
@@ -46,7 +46,7 @@ def run_once(config: TrainConfig, bench: Bench, run: Path) -> dict[str, Any]:
     if not (run / "done.json").is_file():
         Trainer(config, bench.classes, bench.train, bench.val).fit(run, resume=True)
         (run / "done.json").write_text(json.dumps({"seconds": round(time.monotonic() - start), **asdict(config)}))
-    best = torch.load(run / "best.pt", weights_only=True)["metrics"]
+    best = read_checkpoint(run / "best.pt")["metrics"]
     with np.load(run / "val.npz", allow_pickle=False) as saved:
         probabilities, labels = softmax(saved["logits"]), saved["labels"]
     return {

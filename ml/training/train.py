@@ -410,10 +410,10 @@ def fit_head(net: nn.Module, photos: Photos, *, size: int, how: str = "logistic"
     transfers to other sources (Kumar et al. 2022). ``how``: ``logistic`` regression with class weights and L2 term
     1 / ``penalty`` on standardised features, or ``discriminant``: see ml.training.discriminant."""
     last = net.get_classifier()
+    if how == "discriminant" and not isinstance(last, MixtureHead):
+        raise ValueError("A discriminant needs a network with centres of classes: one whose name ends in _stages.")
     features = embed_photos(net, photos, size=size)
     if how == "discriminant":
-        if not isinstance(last, MixtureHead):
-            raise ValueError("A discriminant needs a network with centres of classes: one whose name ends in _stages.")
         found = fit_discriminant(features, photos.labels, photos.sources, last.out_features)
     else:
         found = _fit_logistic(features, photos.labels, penalty)

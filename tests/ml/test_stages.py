@@ -115,6 +115,19 @@ def test_a_class_that_looks_different_in_each_archive_has_a_centre_in_each() -> 
     assert right[1] > 0.95
 
 
+def test_a_direction_that_names_the_archive_decides_less() -> None:
+    """Axis 0 and axis 1 tell the classes apart alike; axis 1 tells the archives apart too."""
+    rng = np.random.default_rng(1)
+    x, labels = _clouds(rng, np.array([[0.0, 0.0], [2.0, 2.0]]), count=400)
+    sources = np.tile(np.repeat(["clinic", "web"], 200), 2)
+    ratios = []
+    for shift in (0.0, 6.0):
+        weight, _ = fit_discriminant(x + np.outer(sources == "web", [0.0, shift]), labels, sources, 2)
+        apart = np.abs(weight[CENTRES] - weight[0])  # the clinic's centres of both classes
+        ratios.append(apart[1] / apart[0])
+    assert ratios[1] < 0.6 * ratios[0]
+
+
 def test_centres_are_the_largest_families_and_missing_ones_never_win() -> None:
     rng = np.random.default_rng(2)
     counts = {"a_1": 30, "a_2": 30, "b": 40, "c": 20, "d": 15, "e": 12, "f": 3}
